@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`.. state-table::` renders `nova.compute.states.ACTIONS`: the page cannot say anything else than the code does."""
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+from nova.compute import states
+
+HEAD = ('Action', 'Allowed in', 'While', 'Meanwhile', 'Ends in', 'If it fails', 'Needs')
+
+
+def _needs(action):
+    return ', '.join(filter(None, ('launched once' if action.launched else '', 'not locked' if action.lock else '',
+                                   {'needed': 'a host', 'up': 'a host that is up'}.get(action.host, ''))))
+
+
+def _row(action):
+    return (action.name, 'any' if action.vm is None else ', '.join(action.vm),
+            'any' if action.tasks is None else ', '.join(task or 'nothing' for task in action.tasks),
+            ', '.join(action.meanwhile), action.ends or 'unchanged', action.fails or 'unchanged', _needs(action))
+
+
+class StateTable(Directive):
+    """The table of actions and states."""
+
+    def run(self):
+        table = nodes.table()
+        group = nodes.tgroup(cols=len(HEAD))
+        table += group
+        for _ in HEAD:
+            group += nodes.colspec(colwidth=1)
+        group += nodes.thead('', _nodes(HEAD))
+        group += nodes.tbody('', *(_nodes(_row(action)) for action in states.ACTIONS.values()))
+        return [table]
+
+
+def _nodes(cells):
+    return nodes.row('', *(nodes.entry('', nodes.paragraph(text=cell)) for cell in cells))
+
+
+def setup(app):
+    app.add_directive('state-table', StateTable)
+    return {'parallel_read_safe': True}

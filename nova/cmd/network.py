@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-network: addresses and networks of one host or of the site.  Has no database."""
+
+from nova import concurrency
+
+concurrency.monkey_patch()
+
+from nova import service  # noqa: E402  (everything below must be imported patched)
+from nova.cmd import common  # noqa: E402
+
+
+def main():
+    return common.run('nova-network', lambda: [service.Service.create('nova-network')], database=False)

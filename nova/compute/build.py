@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building a server on this host (design section 5, 6)."""
+
+from oslo_log import log
+from oslo_utils import timeutils
+
+from nova import concurrency, exception
+from nova.compute import block_devices, power_state, task_states, vm_states
+from nova.network import model as network_model
+from nova.objects import network_request
+
+LOG = log.getLogger(__name__)
+
+#: Errors that would be the same on every host.
+FINAL = (exception.BuildAbortException, exception.ImageNotFound, exception.ImageUnacceptable,
+         exception.ImageNotAuthorized, exception.ImageNotActive, exception.InvalidDiskFormat,
+         exception.FlavorDiskSmallerThanImage, exception.FlavorDiskSmallerThanMinDisk, exception.NoMoreFixedIps,
+         exception.FixedIpAlreadyInUse, exception.NetworkNotFound, exception.InvalidBDM,
+         exception.SecurityGroupNotFound)
+
+
+def build(op):
+    """Make the server here; when this fails, nothing of it is left here.
+
+    Where another host may do better, the order goes back to the conductor with the reason.
+    """
+    try:
+        with op.host.build_slots:
+            _build(op)
+    except (exception.UnexpectedDeletingTaskState, exception.InstanceNotFound, exception.OrderLost, *FINAL):
+        raise
+    except Exception as exc:
+        if not (op.args.get('request_spec') or {}):
+            raise
+        LOG.exception('Server %s could not be built on %s; another host is looked for', op.instance.uuid, op.host.name)
+        op.abandon()
+        _reschedule(op, exc)
+
+
+def _build(op):
+    instance = op.instance
+    if op.action.attempts > 1:
+        # An earlier start of this service was cut off in the middle.
+        _clear(op)
+    op.save([task_states.SCHEDULING, task_states.NETWORKING, task_states.SPAWNING], task_state=task_states.NETWORKING)
+    networks = concurrency.spawn(_allocate, op)
+    try:
+        _fetch_image(op)
+    finally:
+        network_info = networks.wait()
+    instance.trust('network_info', network_info)
+    op.host.firewall.apply(instance, network_info)
+    op.undo(op.host.firewall.remove, instance)
+    op.save(task_states.NETWORKING, task_state=task_states.SPAWNING)
+    op.host.driver.spawn(op.context, instance, instance.image_meta,
+                         block_devices.injected_files(op.args.get('injected_files')), op.args.get('admin_password'),
+                         network_info=network_info, block_device_info=block_devices.info_of(instance, op.bdms))
+    op.undo(op.host.driver.destroy, op.context, instance, network_info, block_devices.info_of(instance, op.bdms))
+    op.ends(vm_state=vm_states.ACTIVE, power_state=op.host.driver.get_info(instance).state,
+            launched_at=timeutils.utcnow(with_timezone=True), progress=0)
+    op.expects(task_states.SPAWNING)
+
+
+def _allocate(op):
+    """Addresses for the server; undone with the operation.  No call is made for a server without networks."""
+    requested = op.args.get('requested_networks')
+    requested = network_request.NetworkRequestList.obj_from_primitive(requested, context=op.context.copy())\
+        if requested else None
+    if requested is not None and requested.no_allocate:
+        return network_model.NetworkInfo()
+    op.undo(op.host.network.deallocate_for_instance, op.context.copy(), op.instance)
+    return op.host.network.allocate_for_instance(
+        op.context.copy(), op.instance, requested, op.instance.security_groups, bind_host_id=op.host.name)
+
+
+def _fetch_image(op):
+    """Fetch the image while addresses are allocated, where the driver can do that beforehand."""
+    if op.instance.image_ref:
+        op.host.driver.cache_image(op.context, op.instance.image_ref)
+
+
+def _clear(op):
+    LOG.info('Server %s: an earlier try on this host was cut off; clearing what it left', op.instance.uuid)
+    op.host.driver.destroy(op.context, op.instance, op.instance.get_network_info(),
+                           block_devices.info_of(op.instance, op.bdms))
+    op.host.firewall.remove(op.instance)
+    if op.instance.task_state != task_states.SCHEDULING:
+        op.host.network.deallocate_for_instance(op.context, op.instance)
+    op.instance.trust('network_info', network_model.NetworkInfo())
+
+
+def _reschedule(op, exc):
+    """Give the order back with what went wrong; the conductor counts the tries."""
+    tried = [*(op.args.get('tried') or []),
+             [op.host.name, op.instance.node, (str(exc) or type(exc).__name__)[:500]]]
+    op.hand_over('nova-conductor', None, 'schedule_and_build_instances', args={**op.args, 'tried': tried},
+                 values={'host': None, 'node': None, 'compute_id': None, 'task_state': task_states.SCHEDULING,
+                         'power_state': power_state.NOSTATE},
+                 details=f'{op.host.name}: {exc}')
+    op.host.conductor_rpcapi.schedule_and_build_instances(op.context, [op.action.id])

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other services may ask of a host.  Nothing is decided here: each method enters a concern beside this module."""
+
+import oslo_messaging
+from oslo_log import log
+
+from nova import concurrency, exception, image, manager, objects
+from nova import context as nova_context
+from nova.compute import build, consoles, delete, operations, power, power_sync, recovery, resource_tracker
+from nova.compute import rpcapi as compute_rpcapi
+from nova.conductor import rpcapi as conductor_rpcapi
+from nova.conf import CONF
+from nova.network import api as network_api
+from nova.network import linux_net
+from nova.virt import driver as virt_driver
+from nova.virt import event as virt_event
+from nova.virt import virtapi
+
+LOG = log.getLogger(__name__)
+
+
+class ComputeManager(manager.Manager):
+    """One per host.  Has no database: objects go through the conductor."""
+
+    target = oslo_messaging.Target(version=compute_rpcapi.VERSION)
+    binary = 'nova-compute'
+
+    def __init__(self, host=None, service_name='compute', compute_driver=None):
+        super().__init__(host, service_name)
+        self.name = self.host
+        self.entered, self.busy = set(), set()
+        self.driver = virt_driver.load_compute_driver(virtapi.VirtAPI(), compute_driver)
+        self.network = network_api.API()
+        self.image = image.API()
+        self.firewall = linux_net.Firewall()
+        self.additional_endpoints = [linux_net.FirewallEndpoint(self.firewall)]
+        self.conductor_rpcapi = conductor_rpcapi.ConductorAPI()
+        self.tracker = resource_tracker.ResourceTracker(self.host, self.driver)
+        self.build_slots = concurrency.Semaphore(CONF.max_concurrent_builds or 1000)
+        self.orders = operations.Poller(self, CONF.order_poll_interval)
+
+    # Life of the service ----------------------------------------------------------------------------------------------
+
+    @manager.rpc.not_remote
+    def init_host(self):
+        context = nova_context.get_admin_context()
+        self.driver.register_event_listener(self._on_event)
+        self.driver.init_host(self.host)
+        recovery.take_up(self, context)
+        recovery.repair(self, context)
+
+    @manager.rpc.not_remote
+    def pre_start_hook(self):
+        self.tracker.report(nova_context.get_admin_context())
+
+    @manager.rpc.not_remote
+    def post_start_hook(self):
+        concurrency.spawn(self.look_for_orders, nova_context.get_admin_context())
+
+    @manager.rpc.not_remote
+    def cleanup_host(self):
+        while self.entered:
+            concurrency.sleep(0.1)
+        self.driver.register_event_listener(None)
+        self.driver.cleanup_host(self.host)
+
+    # Orders -----------------------------------------------------------------------------------------------------------
+
+    def build_and_run_instance(self, context, action_id):
+        operations.run(self, context, action_id, 'compute__do_build_and_run_instance', build.build)
+
+    def terminate_instance(self, context, action_id):
+        operations.run(self, context, action_id, 'compute_terminate_instance', delete.terminate)
+
+    def start_instance(self, context, action_id):
+        operations.run(self, context, action_id, 'compute_start_instance', power.start)
+
+    def stop_instance(self, context, action_id):
+        operations.run(self, context, action_id, 'compute_stop_instance', power.stop)
+
+    def reboot_instance(self, context, action_id):
+        operations.run(self, context, action_id, 'compute_reboot_instance', power.reboot)
+
+    # Questions --------------------------------------------------------------------------------------------------------
+
+    def get_console_output(self, context, instance, tail_length=None):
+        return consoles.output(self.driver, context, instance, tail_length)
+
+    def get_host_uptime(self, context):
+        return self.driver.get_host_uptime()
+
+    def refresh_instance_security_rules(self, context, instance):
+        self.firewall.apply(instance, instance.get_network_info())
+
+    # Events and periodic work -----------------------------------------------------------------------------------------
+
+    def _on_event(self, event):
+        if isinstance(event, virt_event.LifecycleEvent):
+            concurrency.spawn(self._follow, event)
+
+    def _follow(self, event):
+        context = nova_context.get_admin_context()
+        try:
+            instance = objects.Instance.get_by_uuid(context, event.uuid)
+        except exception.InstanceNotFound:
+            return
+        if instance.host == self.host and event.uuid not in self.busy:
+            power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+
+    @manager.periodic_task(spacing=lambda: CONF.order_poll_interval)
+    def look_for_orders(self, context):
+        self.orders.look(context, lambda order_context, method, action_id: getattr(self, method)(order_context,
+                                                                                               action_id))
+
+    @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
+    def report_resources(self, context):
+        self.tracker.report(context)
+
+    @manager.periodic_task(spacing=lambda: CONF.sync_power_state_interval, each='_sync_power_state')
+    def sync_power_states(self, context):
+        yield from objects.InstanceList.get_by_host(context, self.host)
+
+    def _sync_power_state(self, context, instance):
+        if instance.uuid not in self.busy:
+            power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+
+    @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
+    def remove_strangers(self, context):
+        recovery.remove_strangers(self, context, set(objects.InstanceList.get_uuids_by_host(context, self.host)))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists over all cells: asked in parallel, merged by the sort keys; a cell that is down is reported, not fatal."""
+
+import functools
+
+from oslo_db import exception as db_exc
+from oslo_log import log
+
+from nova import concurrency, exception, objects
+from nova import context as nova_context
+
+LOG = log.getLogger(__name__)
+
+
+def list_servers(context, filters, limit, marker, sort_keys, sort_dirs, with_, columns):
+    """(servers in order, [cell that did not answer, …]).  Raises MarkerNotFound, InvalidSortKey, InvalidInput."""
+    cells = objects.CellMappingList.to_ask(context)
+
+    def ask(cell, sort_keys=sort_keys, marker=marker):
+        with nova_context.target_cell(context, cell) as in_cell:
+            return objects.InstanceList.get_by_filters(in_cell, dict(filters), sort_keys, sort_dirs, limit, marker,
+                                                       with_, columns).objects
+
+    if len(cells) == 1:
+        return ask(cells[0]), []
+    keys, dirs = _sorting(sort_keys, sort_dirs)
+    if columns is not None:
+        columns = sorted({*columns, *keys})
+    position = _position(context, marker, keys, dirs) if marker is not None else None
+    return _merge([(cell, concurrency.spawn(ask, cell, keys, position)) for cell in cells], limit, keys, dirs)
+
+
+def _sorting(sort_keys, sort_dirs):
+    """Keys and directions of the same length; numbers differ between cells, so the last key is the UUID."""
+    keys = [*(sort_keys or ['created_at']), 'uuid']
+    dirs = list(sort_dirs or ['desc'])
+    return keys, dirs + [dirs[0]] * (len(keys) - len(dirs))
+
+
+def _position(context, marker, keys, dirs):
+    try:
+        cell = objects.InstanceMapping.cell_of(context, marker)
+    except exception.InstanceNotFound as exc:
+        raise exception.MarkerNotFound(marker=marker) from exc
+    with nova_context.target_cell(context, cell) as in_cell:
+        return objects.InstanceList.position_of(in_cell, marker, keys, dirs)
+
+
+def _merge(asked, limit, keys, dirs):
+    servers, down = [], []
+    for cell, task in asked:
+        try:
+            servers.extend(task.wait())
+        except (db_exc.DBError, OSError) as exc:
+            if cell is None:
+                raise
+            LOG.warning('Cell %s does not answer: %s', cell.name, exc)
+            down.append(cell)
+    # Stable sorts, the least important key first.
+    for key, direction in reversed(list(zip(keys, dirs, strict=True))):
+        servers.sort(key=functools.partial(_sortable, key), reverse=direction == 'desc')
+    return servers[:limit] if limit is not None else servers, down
+
+
+def _sortable(key, server):
+    value = getattr(server, key)
+    return (value is not None, value)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Doing what an order says (design D3).
+
+`run` is the one place that takes an order, records its step, undoes on failure, settles the server's states and
+releases the order.  A concern (`build`, `power`, …) is a function of the `Operation`; so is a task of the conductor.
+"""
+
+import contextlib
+import time
+import traceback
+
+from oslo_log import log
+
+from nova import concurrency, exception, objects
+from nova import context as nova_context
+from nova.compute import states
+from nova.monitoring import metrics
+
+LOG = log.getLogger(__name__)
+
+
+class Operation:
+    """One action on one server, while this service does it.
+
+    :ivar host: what this service has: name, binary, start_id, and whatever its concerns use (driver, network, …).
+    :ivar instance: the server as it was when the order was taken, and as `save` changed it.
+    :ivar args: the arguments of the order.
+    :ivar undo: `undo(function, *args)` registers a step that runs, newest first, if the operation fails.
+    """
+
+    def __init__(self, host, context, action):
+        self.host = host
+        self.context = context
+        self.instance = action.instance
+        self.bdms = action.bdms
+        self.args = action.args or {}
+        # Without what was just unpacked: it goes over the wire with each step.
+        self.action = action.bare()
+        self._undo = contextlib.ExitStack()
+        self._ends = {}
+        self._destroys = False
+        self._settled = False
+        self._kept = False
+        self._expected = None
+        self.failure_state = _state_of(action).fails
+        self.details = None
+
+    def undo(self, function, *args, **kwargs):
+        """Register what takes back the step just done; it must be idempotent.  It never hides the first error."""
+        def step():
+            try:
+                function(*args, **kwargs)
+            except Exception:
+                LOG.exception('Undoing %s of server %s failed at %s; the janitor will look again', self.action.action,
+                              self.action.instance_uuid, function)
+        self._undo.callback(step)
+
+    def save(self, expected_task_state=None, **values):
+        """Store columns of the server now.  Raises UnexpectedDeletingTaskState when it is being deleted meanwhile."""
+        self.action.update_instance(values, expected_task_state)
+        self._trust(values)
+
+    def ends(self, **values):
+        """What the server becomes when the operation ends well."""
+        self._ends.update(values)
+
+    def expects(self, *task_states):
+        """What the task state must still be when the operation ends; a deletion that came meanwhile wins."""
+        self._expected = list(task_states)
+
+    def destroys(self, **values):
+        """The operation ends with the server's records deleted."""
+        self._destroys = True
+        self._ends.update(values)
+
+    def keep(self):
+        """The body is not the end of it: `complete` goes on with this operation."""
+        self._kept = True
+
+    def is_kept(self):
+        kept, self._kept = self._kept, False
+        return kept
+
+    def hand_over(self, binary, host, method, args=None, values=None, details=None):
+        """Give the order to another service; nothing is stored by this one afterwards.  Raises OrderLost."""
+        self.action.hand_over(binary, host, method, args, values, details)
+        self._trust(values or {})
+        self._settled = True
+
+    def _trust(self, values):
+        for name, value in values.items():
+            if name in self.instance.fields:
+                self.instance.trust(name, value)
+
+    # Ending -----------------------------------------------------------------------------------------------------------
+
+    def succeed(self):
+        if not self._settled:
+            values = {'task_state': None, **self._ends}
+            if not self.action.finish(values, destroy=self._destroys, details=self.details,
+                                      expected_task_state=self._expected):
+                raise exception.OrderLost(action_id=self.action.id)
+        self._undo.pop_all()
+
+    def abandon(self):
+        """Undo, and store nothing: somebody else is at it."""
+        self._undo.close()
+
+    def fail(self, exc):
+        """Undo, and say on the server and the action what happened."""
+        self._undo.close()
+        if self._settled:
+            return
+        if _is_deletion(exc, self.action.instance_uuid):
+            # The deletion that is under way settles the states.
+            self.action.finish(None, result='Error', details='The server was deleted meanwhile.')
+            return
+        values = {'task_state': None}
+        if self.failure_state:
+            values['vm_state'] = self.failure_state
+        text = traceback.format_exc()
+        self.action.finish(values, fault=fault_of(exc, self.host.name, text), result='Error', details=_message(exc),
+                           traceback=text)
+
+
+def _state_of(action):
+    return states.ACTIONS.get({'reboot': 'reboot_hard'}.get(action.action, action.action), states.ACTIONS['update'])
+
+
+def _message(exc):
+    return exc.format_message() if isinstance(exc, exception.NovaException) else f'{type(exc).__name__}: {exc}'
+
+
+def fault_of(exc, host, text=None):
+    """The fault that a server shows after an error.
+
+    What is not an error of ours is shown to users by its kind only: its text may tell of the host's insides.
+    """
+    user = getattr(exc, 'user_reason', '')
+    if isinstance(exc, exception.NoValidHost):
+        message = f'No valid host was found. {user}'.strip()
+    elif isinstance(exc, exception.NovaException):
+        message = exc.format_message()
+    else:
+        message = type(exc).__name__
+    return {'code': 500, 'message': message[:255], 'details': f'{_message(exc)}\n{text or ""}'.strip(),
+            'user_details': (user or message)[:255], 'host': host}
+
+
+def run(host, context, action_id, event, body):
+    """Take an order and do it: `body(op)`.
+
+    Nothing is raised: an error ends in the server's fault and in the log, once.  An order that somebody else has, or
+    that is done, is left alone.
+    """
+    if action_id in host.entered:
+        return      # the message and the poll both rang
+    host.entered.add(action_id)
+    try:
+        action = objects.InstanceAction.take(context, action_id, host.binary, host.name, host.start_id, event)
+        if action is not None:
+            _do(host, context, action, body)
+    finally:
+        host.entered.discard(action_id)
+
+
+def _do(host, context, action, body):
+    if action.instance is None:
+        action.finish(None, result='Error', details='The server is gone.')
+        return
+    busy = action.instance_uuid in host.busy
+    with concurrency.lock(f'server {action.instance_uuid}'):
+        host.busy.add(action.instance_uuid)
+        try:
+            if busy:
+                # Something else was going on with it until now.
+                action.instance.refresh()
+            if action.instance.deleted:
+                action.finish(None, result='Error', details='The server is gone.')
+                return
+            complete(Operation(host, context, action), body)
+        finally:
+            host.busy.discard(action.instance_uuid)
+
+
+def complete(op, body):
+    """Run the body of an operation to its end, whatever happens."""
+    action, begun, result = op.action, time.monotonic(), 'success'
+    try:
+        body(op)
+        if op.is_kept():
+            return
+        op.succeed()
+    except exception.OrderLost:
+        result = 'lost'
+        LOG.warning('The order %s (%s) for server %s is not ours any more; stopping', action.id, action.action,
+                    action.instance_uuid)
+        op.abandon()
+    except Exception as exc:    # noqa: BLE001  the edge: it ends in the server's fault, and in the log once
+        result = 'error'
+        _log_failure(action, exc)
+        op.fail(exc)
+    metrics.operation(action.action, result, time.monotonic() - begun)
+
+
+def _is_deletion(exc, instance_uuid):
+    """Whether an operation ended because the server is being deleted, or is gone."""
+    return isinstance(exc, exception.UnexpectedDeletingTaskState) or (
+        isinstance(exc, exception.InstanceNotFound) and instance_uuid in str(exc))
+
+
+def _log_failure(action, exc):
+    if isinstance(exc, exception.NoValidHost) or _is_deletion(exc, action.instance_uuid):
+        LOG.info('%s of server %s ended: %s', action.action, action.instance_uuid, _message(exc))
+    else:
+        LOG.error('%s of server %s failed', action.action, action.instance_uuid, exc_info=exc)
+
+
+class Poller:
+    """Finds orders whose message got lost, or came while this service was down."""
+
+    def __init__(self, host, older_than_s):
+        self.host = host
+        self.older_than_s = older_than_s
+        self.pool = concurrency.GreenPool(20)
+
+    def look(self, context, ring):
+        """Do what is pending for this service; `ring(context, method, action id)` is called in a thread of its own."""
+        for action_id, method, saved in objects.InstanceActionList.pending(
+                context, self.host.binary, self.host.name, self.older_than_s):
+            if action_id in self.host.entered or not self.pool.free():
+                continue
+            LOG.info('Taking up order %s (%s): its message got lost, or came while nobody listened', action_id, method)
+            order_context = nova_context.RequestContext.from_dict(saved or {})
+            order_context.cell = context.cell
+            self.pool.spawn_n(ring, order_context, method, action_id)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, stopping and rebooting servers.  Every step may be repeated."""
+
+from nova.compute import block_devices, task_states, vm_states
+from nova.conf import CONF
+
+
+def stop(op):
+    """Shut the guest down: it gets time to do so by itself unless `clean_shutdown` is false."""
+    op.host.driver.power_off(op.instance, *_patience(op))
+    op.ends(vm_state=vm_states.STOPPED, power_state=_power_state(op))
+    op.expects(task_states.POWERING_OFF)
+
+
+def start(op):
+    instance = op.instance
+    network_info = _network_info(op)
+    op.host.firewall.apply(instance, network_info)
+    op.host.driver.power_on(op.context, instance, network_info, block_devices.info_of(instance, op.bdms))
+    op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
+    op.expects(task_states.POWERING_ON)
+
+
+#: (waiting, doing) by kind of reboot
+_REBOOT_TASKS = {'SOFT': (task_states.REBOOT_PENDING, task_states.REBOOT_STARTED),
+                 'HARD': (task_states.REBOOT_PENDING_HARD, task_states.REBOOT_STARTED_HARD)}
+
+
+def reboot(op):
+    """Start the guest again: SOFT asks it, HARD pulls the plug and makes the guest anew from the records."""
+    instance, kind = op.instance, op.args.get('reboot_type', 'SOFT')
+    _pending, started = _REBOOT_TASKS[kind]
+    network_info = _network_info(op)
+    op.save(task_state=started)
+    op.host.firewall.apply(instance, network_info)
+    op.host.driver.reboot(op.context, instance, network_info, kind, block_devices.info_of(instance, op.bdms))
+    op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
+    op.expects(started)
+
+
+def _network_info(op):
+    return op.instance.get_network_info()
+
+
+def _power_state(op):
+    return op.host.driver.get_info(op.instance).state
+
+
+def _patience(op):
+    """(timeout, retry interval) in seconds of a graceful shutdown."""
+    if not op.args.get('clean_shutdown', True):
+        return 0, 0
+    timeout = op.instance.image_meta.properties.get('os_shutdown_timeout', CONF.shutdown_timeout)
+    return int(timeout), CONF.shutdown_retry_interval

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeping what is recorded of a server's power the same as what the hypervisor says."""
+
+from oslo_log import log
+
+from nova import exception
+from nova.compute import power_state, vm_states
+
+LOG = log.getLogger(__name__)
+
+#: (recorded vm_state, what the hypervisor says) -> vm_state to record; the guest is left as it is.
+FOLLOWED = {
+    (vm_states.ACTIVE, power_state.SHUTDOWN): vm_states.STOPPED,
+    (vm_states.ACTIVE, power_state.CRASHED): vm_states.STOPPED,
+    (vm_states.ACTIVE, power_state.SUSPENDED): vm_states.SUSPENDED,
+    (vm_states.ACTIVE, power_state.PAUSED): vm_states.PAUSED,
+    (vm_states.STOPPED, power_state.RUNNING): vm_states.ACTIVE,
+    (vm_states.PAUSED, power_state.RUNNING): vm_states.ACTIVE,
+    (vm_states.PAUSED, power_state.SHUTDOWN): vm_states.STOPPED,
+    (vm_states.SUSPENDED, power_state.SHUTDOWN): vm_states.STOPPED,
+    (vm_states.SUSPENDED, power_state.RUNNING): vm_states.ACTIVE,
+}
+
+
+def of_guest(driver, instance):
+    """What the hypervisor says now; NOSTATE when it knows no such guest."""
+    try:
+        return driver.get_info(instance).state
+    except exception.InstanceNotFound:
+        return power_state.NOSTATE
+
+
+def sync(instance, seen):
+    """Record what the hypervisor says of a server that nothing is going on with; whether anything changed.
+
+    :param instance: as recorded.
+    :param seen: power state, see `of_guest`.
+    """
+    if instance.task_state is not None or instance.vm_state in (vm_states.BUILDING, vm_states.ERROR):
+        return False
+    followed = FOLLOWED.get((instance.vm_state, seen))
+    if followed is None and instance.power_state == seen:
+        return False
+    if followed is not None:
+        LOG.info('Server %s: the guest is %s by itself, it was recorded as %s', instance.uuid, followed,
+                 instance.vm_state)
+        instance.vm_state = followed
+    instance.power_state = seen
+    try:
+        instance.save(expected_task_state=[None])
+    except (exception.UnexpectedTaskState, exception.InstanceNotFound):
+        LOG.debug('Server %s is being worked on; its power state is looked at later', instance.uuid)
+        return False
+    return True

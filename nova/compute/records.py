@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recording what was asked for: the server's new state and the order, in one transaction."""
+
+from nova import db, exception
+from nova.objects import base, instance_action, quotas
+from nova.objects import instance as instance_obj
+
+
+@base.retried
+def order(context, instance, row, action, binary, host, method, args=None, queue_delete=False):
+    """Write an order for a server whose state allows it; returns the action's id.
+
+    The state is guarded again in the WHERE: of two requests at once, one gets InstanceInvalidState.
+
+    :param row: of the state table; its first `meanwhile` becomes the task state.
+    :param queue_delete: the server stops counting against its project's quota.
+    """
+    values = {'task_state': row.meanwhile[0]} if row.meanwhile else {}
+    if queue_delete:
+        values['progress'] = 0
+    expected = row.tasks if row.tasks is not None else None
+    try:
+        with db.session.writer(context) as conn:
+            if values:
+                instance_obj.guarded_update(conn, instance.uuid, values, expected, row.vm)
+            action_id = instance_action.record(conn, context, action, instance.uuid, binary=binary, host=host,
+                                               method=method, args=args or {})
+    except exception.UnexpectedTaskState as exc:
+        raise exception.InstanceInvalidState(attr='task_state', instance_uuid=instance.uuid,
+                                             state=exc.kwargs['actual'], method=row.name) from exc
+    except exception.UnexpectedVMState as exc:
+        raise exception.InstanceInvalidState(attr='vm_state', instance_uuid=instance.uuid,
+                                             state=exc.kwargs['actual'], method=row.name) from exc
+    if queue_delete:
+        with db.session.api_writer(context) as conn:
+            db.mappings.update_instance(conn, instance.uuid, {'queued_for_delete': True})
+    for name, value in values.items():
+        instance.trust(name, value)
+    return action_id
+
+
+def note(context, instance, action, values):
+    """Change a server at once and leave a record of who did it."""
+    with db.session.writer(context) as conn:
+        if values:
+            instance_obj.guarded_update(conn, instance.uuid, instance_obj.column_values(values))
+        instance_action.record(conn, context, action, instance.uuid)
+    instance.obj_reset_changes()
+
+
+def change_metadata(context, instance, metadata, replace, limit):
+    """Merge or replace a server's metadata under a lock on its row; returns all of it."""
+    with db.session.writer(context) as conn:
+        merged = dict(metadata) if replace else {**_locked_metadata(conn, instance), **metadata}
+        if 0 <= limit < len(merged):
+            raise exception.MetadataLimitExceeded(allowed=limit)
+        instance_obj.guarded_update(conn, instance.uuid, {'metadata': merged})
+    instance.trust('metadata', merged)
+    return merged
+
+
+def delete_metadata(context, instance, key):
+    with db.session.writer(context) as conn:
+        metadata = _locked_metadata(conn, instance)
+        if key not in metadata:
+            raise exception.NotFound(f'Metadata item {key} was not found')
+        del metadata[key]
+        instance_obj.guarded_update(conn, instance.uuid, {'metadata': metadata})
+    instance.trust('metadata', metadata)
+
+
+def _locked_metadata(conn, instance):
+    row = db.instances.lock_metadata(conn, instance.uuid)
+    if row is None:
+        raise exception.InstanceNotFound(instance_id=instance.uuid)
+    return row['metadata'] or {}
+
+
+def insert_servers(context, cell_rows, api_rows, quota):
+    """Record new servers: the global rows in one transaction, those of the cell in another (design section 5, 2).
+
+    :param cell_rows: [(instance values, [bdm values], [tags], order)]; as many as fit the quota are used.
+    :param api_rows: [(mapping values, request spec)], in the same order.
+    :param quota: {'project_id', 'user_id', 'deltas', 'least', 'group_id'}.
+    Returns [(instance values with id, action id)].  Raises TooManyInstances, with nothing recorded.
+    """
+    uuids = [values['uuid'] for values, *_rest in cell_rows]
+    with db.session.api_writer(context) as conn:
+        fits = quotas.check_servers(conn, quota['project_id'], quota['user_id'], quota['deltas'],
+                                            (quota['least'], len(cell_rows)))
+        db.mappings.insert_instances(conn, [mapping for mapping, _spec in api_rows[:fits]])
+        db.request_specs.insert(conn, [{'instance_uuid': uuid, 'spec': spec}
+                                       for uuid, (_mapping, spec) in zip(uuids, api_rows, strict=True)][:fits])
+        if quota.get('group_id') is not None:
+            db.groups.add_members(conn, quota['group_id'], uuids[:fits])
+    made = []
+    try:
+        with db.session.writer(context) as conn:
+            for values, bdms, tags, order_values in cell_rows[:fits]:
+                values['id'] = db.instances.insert_one(conn, values)
+                db.block_devices.insert(conn, bdms)
+                db.instances.add_tags(conn, values['uuid'], tags)
+                made.append((values, instance_action.record(conn, context, 'create', values['uuid'], **order_values)))
+    except Exception:
+        for uuid in uuids[:fits]:
+            instance_obj.forget_globally(context, uuid)
+        raise
+    return made

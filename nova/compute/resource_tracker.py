@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this host has, told to the scheduler.  What is used is the sum of the claims: nothing is invented here."""
+
+import orjson
+from oslo_log import log
+
+from nova import objects
+from nova.conf import CONF
+
+LOG = log.getLogger(__name__)
+
+
+class ResourceTracker:
+    """Reports the nodes of one host.
+
+    :param driver: the virt driver that knows them.
+    """
+
+    def __init__(self, host, driver):
+        self.host = host
+        self.driver = driver
+        self.nodes = {}
+
+    def report(self, context):
+        """Tell what every node has; nodes that the driver does not have any more are removed."""
+        names = self.driver.get_available_nodes()
+        for name in names:
+            self.nodes[name] = objects.ComputeNode.report(context, self.host, name, self._values(name))
+        for gone in set(self.nodes) - set(names):
+            LOG.info('Node %s is not here any more', gone)
+            self.nodes.pop(gone).destroy()
+
+    def _values(self, node):
+        found = self.driver.get_available_resource(node)
+        cpu_info = found.get('cpu_info')
+        if cpu_info is not None and not isinstance(cpu_info, str):
+            cpu_info = orjson.dumps(cpu_info).decode()
+        return {
+            'vcpus': int(found['vcpus']), 'memory_mb': int(found['memory_mb']), 'local_gb': int(found['local_gb']),
+            'reserved_vcpus': CONF.reserved_host_cpus, 'reserved_memory_mb': CONF.reserved_host_memory_mb,
+            'reserved_disk_gb': -(-CONF.reserved_host_disk_mb // 1024),
+            'cpu_allocation_ratio': CONF.cpu_allocation_ratio, 'ram_allocation_ratio': CONF.ram_allocation_ratio,
+            'disk_allocation_ratio': CONF.disk_allocation_ratio,
+            'hypervisor_type': found.get('hypervisor_type'), 'hypervisor_version': found.get('hypervisor_version'),
+            'host_ip': CONF.my_ip, 'cpu_info': cpu_info,
+            'disk_available_least': found.get('disk_available_least'),
+            'running_vms': self.driver.get_num_instances(),
+            'supported_hv_specs': [list(spec) for spec in found.get('supported_instances') or ()],
+        }

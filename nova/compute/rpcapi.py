@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be asked of nova-compute on a host."""
+
+import oslo_messaging
+
+from nova import rpc
+from nova.conf import CONF
+
+# Version  what, and why
+#   1.0    doorbells (the orders are in the database): build_and_run_instance, terminate_instance, start_instance,
+#          stop_instance, reboot_instance; calls: get_console_output, get_host_uptime, refresh_instance_security_rules
+VERSION = '1.0'
+TOPIC = 'compute'
+
+
+class ComputeAPI:
+    """Client of nova-compute."""
+
+    def __init__(self):
+        self.client = rpc.get_client(oslo_messaging.Target(topic=TOPIC, version=VERSION))
+
+    def _ring(self, context, host, method, action_id):
+        self.client.prepare(server=host).ring(context, method, action_id=action_id)
+
+    def build_and_run_instance(self, context, host, action_id):
+        self._ring(context, host, 'build_and_run_instance', action_id)
+
+    def terminate_instance(self, context, host, action_id):
+        self._ring(context, host, 'terminate_instance', action_id)
+
+    def start_instance(self, context, host, action_id):
+        self._ring(context, host, 'start_instance', action_id)
+
+    def stop_instance(self, context, host, action_id):
+        self._ring(context, host, 'stop_instance', action_id)
+
+    def reboot_instance(self, context, host, action_id):
+        self._ring(context, host, 'reboot_instance', action_id)
+
+    def get_console_output(self, context, instance, tail_length):
+        """The last lines (None or -1: all that is kept) of the guest's console, as text."""
+        return self._call(context, instance.host, 'get_console_output', instance=instance, tail_length=tail_length)
+
+    def get_host_uptime(self, context, host):
+        return self._call(context, host, 'get_host_uptime')
+
+    def refresh_instance_security_rules(self, context, host, instance):
+        self.client.prepare(server=host).cast(context, 'refresh_instance_security_rules', instance=instance)
+
+    def _call(self, context, host, method, **arguments):
+        return self.client.prepare(server=host, timeout=CONF.rpc_response_timeout).call(context, method, **arguments)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finishes, gives back or fails operations whose owner is gone (design D3).
+
+Every conductor does this; the guarded writes make sure that only one of them does each thing.
+"""
+
+from oslo_log import log
+
+from nova import exception, objects, servicegroup
+from nova.compute import operations, states
+from nova.conf import CONF
+
+LOG = log.getLogger(__name__)
+_services = None
+
+
+def _service_is_up(context, host, binary):
+    global _services
+    if _services is None:
+        _services = servicegroup.API()
+    try:
+        return _services.service_is_up(objects.Service.get_by_args(context, host, binary))
+    except exception.ServiceNotFound:
+        return False
+
+
+def look_round(manager, context):
+    """One look at everything that is late, in one cell.  Yields after each, so that the watch sees progress."""
+    for action in objects.InstanceActionList.expired(context):
+        _look_at(manager, context, action)
+        yield action.id
+    for action in objects.InstanceActionList.waiting(context, CONF.order_lease):
+        if not _service_is_up(context, action.host, action.binary):
+            fail(manager, context, action, f'Host {action.host} is down.')
+        yield action.id
+
+
+def _look_at(manager, context, action):
+    if action.is_overdue:
+        fail(manager, context, action,
+             f'{action.action} was not finished within {CONF.action_deadline} seconds and was given up.')
+    elif action.binary == 'nova-compute' and not _service_is_up(context, action.host, action.binary):
+        fail(manager, context, action, f'Host {action.host} went down in the middle of {action.action}.')
+    elif action.put_back(f'{action.binary} on {action.owner} gave no sign of life'):
+        LOG.warning('%s of server %s was left behind by %s on %s; it is taken up again', action.action,
+                    action.instance_uuid, action.binary, action.owner)
+
+
+def fail(manager, context, action, why):
+    """End an order that nobody will finish.  A deletion is carried out all the same, in the records."""
+    if action.action == 'delete':
+        if action.reassign('nova-conductor', 'terminate_instance'):
+            manager.terminate_instance(context, action.id)
+        return
+    LOG.warning('%s of server %s: %s', action.action, action.instance_uuid, why)
+    values = {'task_state': None}
+    state = states.ACTIONS.get(action.action)
+    if state is not None and state.fails:
+        values['vm_state'] = state.fails
+    action.finish(values, fault=operations.fault_of(exception.Unavailable(why), action.host), result='Error',
+                  details=why)
+
+
+def sweep(manager, context):
+    """Give back what servers hold that are gone, or that were never recorded.  Yields what was given back.
+
+    There is none of it while everything is written in transactions; but the global tables and a cell's are two, and a
+    nova-api that dies between them leaves the first.
+    """
+    for claim in objects.ClaimList.get_orphans(context):
+        LOG.warning('Server %s is gone and still had a claim on %s; it is given back', claim.instance_uuid, claim.host)
+        objects.Claim.release(context, claim.instance_uuid)
+        yield claim.instance_uuid
+    for uuid in objects.FixedIPList.get_orphans(context):
+        LOG.warning('Server %s is gone and still had addresses; they are given back', uuid)
+        objects.FixedIPList.deallocate_for_instance(context, uuid)
+        yield uuid
+    for uuid in objects.InstanceMappingList.forget_unrecorded(context, CONF.order_lease):
+        LOG.warning('Server %s was counted and never recorded; it is not counted any more', uuid)
+        yield uuid

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two databases; the options themselves are oslo.db's."""
+
+import copy
+
+from oslo_config import cfg
+from oslo_db import options
+
+GROUP = cfg.OptGroup('api_database', title='API database',
+                     help='Where the global tables live. Unset: in the same database as the tables of the cell '
+                          '([database]connection), which is right for every site of one cell.')
+
+# The same options, so that both databases are tuned in the same words.
+OPTS = copy.deepcopy(options.database_opts)

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a call may take.  The transport itself is oslo.messaging's: transport_url, rpc_response_timeout, ..."""
+
+from oslo_config import cfg
+
+GROUP = None
+OPTS = [
+    cfg.IntOpt('long_rpc_timeout', default=1800, min=1,
+               help='Seconds for a call whose work may take long on the other side (a snapshot, a migration check). '
+                    'Meanwhile the other side gives signs of life, so a dead one is noticed after '
+                    'rpc_response_timeout.'),
+    cfg.IntOpt('rpc_start_timeout', default=5, min=1,
+               help='Seconds a service waits, when it starts, for an answer of the conductor before it asks again. It '
+                    'asks until there is one.'),
+]

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of operations (design D3).
+
+An action's row is the record that users read, and the work order that a service takes.  `state` goes pending -> running
+-> done; only one owner can make it running, and an owner that stops renewing its lease loses it.
+"""
+
+import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from nova.db.main import base
+from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, utcnow
+
+PENDING, RUNNING, DONE = 'pending', 'running', 'done'
+
+
+class Action(base.Base):
+    __tablename__ = 'instance_actions'
+
+    id: orm.Mapped[int] = orm.mapped_column(BIG_ID, primary_key=True)
+    action: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    instance_uuid: orm.Mapped[str] = orm.mapped_column(sa.String(36))
+    request_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    user_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    project_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    message: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    start_time: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT, default=utcnow)
+    finish_time: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT)
+    created_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT, default=utcnow)
+    updated_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT, default=utcnow, onupdate=utcnow)
+    # The work order.
+    state: orm.Mapped[str] = orm.mapped_column(sa.String(16), default=DONE)
+    binary: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    host: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    method: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    args = orm.mapped_column(Json)
+    context = orm.mapped_column(Json)
+    owner: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    owner_start_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(36))
+    lease_until: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT)
+    deadline: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT)
+    attempts: orm.Mapped[int] = orm.mapped_column(default=0)
+
+    __table_args__ = (
+        # the actions of a server, newest first
+        sa.Index('instance_actions_uuid_idx', 'instance_uuid', 'created_at'),
+        sa.Index('instance_actions_request_idx', 'instance_uuid', 'request_id'),
+        # what is to do, and whose lease ran out
+        sa.Index('instance_actions_orders_idx', 'state', 'binary', 'host'),
+        sa.Index('instance_actions_owner_idx', 'owner_start_id', 'state'),
+        base.Base.__table_args__,
+    )
+
+
+class Event(base.Base):
+    __tablename__ = 'instance_actions_events'
+
+    id: orm.Mapped[int] = orm.mapped_column(BIG_ID, primary_key=True)
+    action_id: orm.Mapped[int] = orm.mapped_column(BIG_ID)
+    event: orm.Mapped[str] = orm.mapped_column(sa.String(255))
+    start_time: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT, default=utcnow)
+    finish_time: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT)
+    result: orm.Mapped[str | None] = orm.mapped_column(sa.String(32))
+    traceback: orm.Mapped[str | None] = orm.mapped_column(LONG_TEXT)
+    host: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    details: orm.Mapped[str | None] = orm.mapped_column(LONG_TEXT)
+
+    __table_args__ = (sa.Index('instance_actions_events_action_idx', 'action_id', 'id'), base.Base.__table_args__)
+
+
+actions, events = Action.__table__, Event.__table__
+
+
+def insert(conn, values):
+    """Record an action; returns its id."""
+    return conn.execute(actions.insert().values(values)).inserted_primary_key[0]
+
+
+def by_id(conn, action_id):
+    return conn.execute(sa.select(*actions.columns).where(actions.c.id == action_id)).mappings().one_or_none()
+
+
+def of_instance(conn, instance_uuid, limit=None, marker=None, since=None, before=None):
+    """Actions of a server, newest first, after the one with request id `marker`.  None if there is no such marker."""
+    c = actions.c
+    statement = sa.select(*actions.columns).where(c.instance_uuid == instance_uuid)
+    if marker is not None:
+        at = conn.execute(sa.select(c.created_at, c.id).where(c.instance_uuid == instance_uuid,
+                                                              c.request_id == marker)).first()
+        if at is None:
+            return None
+        statement = statement.where(sa.or_(c.created_at < at[0], sa.and_(c.created_at == at[0], c.id < at[1])))
+    if since is not None:
+        statement = statement.where(c.updated_at >= since)
+    if before is not None:
+        statement = statement.where(c.updated_at <= before)
+    statement = statement.order_by(c.created_at.desc(), c.id.desc())
+    return conn.execute(statement.limit(limit) if limit is not None else statement).mappings().all()
+
+
+def by_request(conn, instance_uuid, request_id):
+    c = actions.c
+    return conn.execute(sa.select(*actions.columns).where(c.instance_uuid == instance_uuid, c.request_id == request_id)
+                        .order_by(c.id.desc())).mappings().first()
+
+
+def take(conn, action_id, binary, host, start_id, lease_until):
+    """Make a pending order one's own; False when somebody else has it or it is done."""
+    c = actions.c
+    return conn.execute(
+        actions.update()
+        .where(c.id == action_id, c.state == PENDING, c.binary == binary, sa.or_(c.host.is_(None), c.host == host))
+        .values(state=RUNNING, owner=host, owner_start_id=start_id, lease_until=lease_until,
+                attempts=c.attempts + 1)).rowcount == 1
+
+
+def change(conn, action_id, values, owner_start_id=None):
+    """Change an order that this owner holds (None: whoever does); False when it is not held any more."""
+    c = actions.c
+    statement = actions.update().where(c.id == action_id, c.state != DONE)
+    if owner_start_id is not None:
+        statement = statement.where(c.owner_start_id == owner_start_id, c.state == RUNNING)
+    return conn.execute(statement.values(values)).rowcount == 1
+
+
+def renew(conn, start_id, lease_until):
+    """Extend the leases of everything this owner holds; returns how many there are."""
+    c = actions.c
+    return conn.execute(actions.update().where(c.owner_start_id == start_id, c.state == RUNNING)
+                        .values(lease_until=lease_until, updated_at=c.updated_at)).rowcount
+
+
+def pending(conn, binary, host, older_than):
+    """Orders for this service that nobody took since `older_than`."""
+    c = actions.c
+    return conn.execute(
+        sa.select(c.id, c.method, c.context)
+        .where(c.state == PENDING, c.binary == binary, sa.or_(c.host.is_(None), c.host == host),
+               c.updated_at <= older_than).order_by(c.id).limit(100)).mappings().all()
+
+
+def running(conn, owner, except_start_id=None):
+    """Orders that a host holds, other than those of one start of its service."""
+    c = actions.c
+    statement = sa.select(*actions.columns).where(c.state == RUNNING, c.owner == owner)
+    if except_start_id is not None:
+        statement = statement.where(c.owner_start_id != except_start_id)
+    return conn.execute(statement.order_by(c.id)).mappings().all()
+
+
+def expired(conn, now):
+    """Orders whose owner is gone (lease) or which took too long (deadline)."""
+    c = actions.c
+    return conn.execute(
+        sa.select(*actions.columns)
+        .where(sa.or_(sa.and_(c.state == RUNNING, c.lease_until < now),
+                      sa.and_(c.state != DONE, c.deadline < now))).order_by(c.id).limit(100)).mappings().all()
+
+
+def waiting(conn, older_than):
+    """Orders for one host each that nobody took since `older_than`."""
+    c = actions.c
+    return conn.execute(sa.select(*actions.columns)
+                        .where(c.state == PENDING, c.host.is_not(None), c.updated_at < older_than)
+                        .order_by(c.id).limit(100)).mappings().all()
+
+
+def unfinished_of(conn, instance_uuid):
+    c = actions.c
+    return conn.execute(sa.select(*actions.columns).where(c.instance_uuid == instance_uuid, c.state != DONE)
+                        .order_by(c.id)).mappings().all()
+
+
+def start_event(conn, values):
+    return conn.execute(events.insert().values(values)).inserted_primary_key[0]
+
+
+def finish_events(conn, action_id, values):
+    """Finish every event of the action that is still open."""
+    conn.execute(events.update().where(events.c.action_id == action_id, events.c.finish_time.is_(None)).values(values))
+
+
+def events_of(conn, action_ids):
+    """{action id: [event row, ...]} oldest first."""
+    found = {}
+    for row in conn.execute(sa.select(*events.columns).where(events.c.action_id.in_(action_ids))
+                            .order_by(events.c.id)).mappings():
+        found.setdefault(row['action_id'], []).append(row)
+    return found

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims: which server has been promised how much of which node.
+
+A node's used amounts are at every moment the sum of its claims, since both are written in one transaction and nobody
+else writes the first.  Over-commit cannot happen: the amounts are raised by an UPDATE whose WHERE says that they still
+fit, and no row means that somebody was faster.
+
+A server has at most one claim for each migration, and one without ('').  Amounts: count, MiB, GiB.
+"""
+
+import collections
+import dataclasses
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from sqlalchemy import orm
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from nova.db.main import base
+from nova.db.main.compute_nodes import compute_nodes
+from nova.db.types import BIG_ID, MOMENT, utcnow
+
+
+class Claim(base.Base):
+    __tablename__ = 'claims'
+
+    id: orm.Mapped[int] = orm.mapped_column(BIG_ID, primary_key=True)
+    instance_uuid: orm.Mapped[str] = orm.mapped_column(sa.String(36))
+    # '' and not NULL: NULLs would not be equal to each other in the unique key
+    migration_uuid: orm.Mapped[str] = orm.mapped_column(sa.String(36), default='', server_default='')
+    compute_node_id: orm.Mapped[int] = orm.mapped_column(BIG_ID)
+    host: orm.Mapped[str] = orm.mapped_column(sa.String(255))
+    node: orm.Mapped[str] = orm.mapped_column(sa.String(255))
+    vcpus: orm.Mapped[int] = orm.mapped_column(default=0)
+    memory_mb: orm.Mapped[int] = orm.mapped_column(default=0)
+    disk_gb: orm.Mapped[int] = orm.mapped_column(default=0)
+    created_at = orm.mapped_column(MOMENT, default=utcnow)
+
+    __table_args__ = (
+        # the claims of a server, and that there is one of each kind
+        sa.UniqueConstraint('instance_uuid', 'migration_uuid', name='uniq_claims0instance0migration'),
+        # the claims on a node: check and audit
+        sa.Index('claims_compute_node_idx', 'compute_node_id'),
+        sa.Index('claims_migration_idx', 'migration_uuid'),
+        base.Base.__table_args__,
+    )
+
+
+claims = Claim.__table__
+
+# (amount of a claim, used on a node, total, reserved, ratio)
+RESOURCES = (
+    ('vcpus', 'vcpus_used', 'vcpus', 'reserved_vcpus', 'cpu_allocation_ratio'),
+    ('memory_mb', 'memory_mb_used', 'memory_mb', 'reserved_memory_mb', 'ram_allocation_ratio'),
+    ('disk_gb', 'local_gb_used', 'local_gb', 'reserved_disk_gb', 'disk_allocation_ratio'),
+)
+# How often a claim that stands in the way is removed before the transaction is given up.
+_TRIES = 5
+AMOUNTS = tuple(resource[0] for resource in RESOURCES)
+
+
+@dataclasses.dataclass(slots=True)
+class Wanted:
+    """A claim to make."""
+
+    instance_uuid: str
+    compute_node_id: int
+    host: str
+    node: str
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    migration_uuid: str = ''
+
+    @property
+    def key(self):
+        return self.instance_uuid, self.migration_uuid
+
+    def values(self):
+        return dataclasses.asdict(self)
+
+
+def claim(conn, node_id, instance_uuid, vcpus, memory_mb, disk_gb, host, node, generation=None, migration_uuid=None):
+    """Promise a server its resources on a node, if they still fit there.
+
+    Returns False, with nothing written, when they do not (any more), or when `generation` is given and the node has
+    changed since.  An older claim of the server for the same purpose is given back.  Two statements.
+    """
+    wanted = Wanted(instance_uuid, node_id, host, node, vcpus, memory_mb, disk_gb, migration_uuid or '')
+    return bool(claim_many(conn, [wanted], {node_id: generation} if generation is not None else None))
+
+
+def claim_many(conn, wanted, generations=None):
+    """Make as many of these claims as fit; returns the keys (instance, migration) of those made.
+
+    One UPDATE for each node and one INSERT for all.  Where not all claims on a node fit, the first that do are made.
+    Claims that these servers hold already for the same purpose are replaced.
+    :param generations: {node id: generation the node must still have}.
+    """
+    by_node = collections.defaultdict(list)
+    for item in wanted:
+        by_node[item.compute_node_id].append(item)
+    made = []
+    replaced = False
+    # In the order of ids everywhere, so that two of us never wait for each other crosswise.
+    for node_id in sorted(by_node):
+        items = by_node[node_id]
+        generation = (generations or {}).get(node_id)
+        if _raise(conn, node_id, items, generation):
+            made.extend(items)
+            continue
+        if not replaced:
+            # Perhaps it is their own old claims that take the room.
+            replaced = True
+            if _release(conn, _keys(wanted)) and _raise(conn, node_id, items, generation):
+                made.extend(items)
+                continue
+        if len(items) > 1:
+            made.extend(item for item in items if _raise(conn, node_id, [item], None))
+    if made:
+        _replace(conn, made)
+    return {item.key for item in made}
+
+
+def _raise(conn, node_id, items, generation):
+    """UPDATE compute_nodes SET used = used + amount WHERE used + amount <= (total - reserved) * ratio, for each."""
+    c = compute_nodes.c
+    guard = [c.id == node_id, c.deleted == 0]
+    if generation is not None:
+        guard.append(c.generation == generation)
+    values = {'generation': c.generation + 1, 'updated_at': utcnow()}
+    for amount_name, used, total, reserved, ratio in RESOURCES:
+        amount = sum(getattr(item, amount_name) for item in items)
+        if amount:  # who wants none of it does not mind that it is full
+            guard.append(c[used] + amount <= (c[total] - c[reserved]) * c[ratio])
+            values[used] = c[used] + amount
+    return conn.execute(compute_nodes.update().where(*guard).values(values)).rowcount == 1
+
+
+def _replace(conn, items):
+    """Insert these claims, in the place of others that the servers hold for the same purpose."""
+    stamp = utcnow()
+    inserted = 0
+    for _try in range(_TRIES):
+        inserted += _insert(conn, items, stamp)
+        if inserted == len(items):
+            return
+        # Somebody who claims for the same server right now may have a new row there each time we have looked.
+        _release(conn, sa.and_(_keys(items), claims.c.created_at != stamp))
+    # The caller's whole transaction is to be run again.
+    raise db_exc.DBDeadlock(f'claims of {items[0].instance_uuid} are being made elsewhere')
+
+
+def _insert(conn, items, stamp):
+    """Insert what does not collide; returns how many rows that were."""
+    rows = [{**item.values(), 'created_at': stamp} for item in items]
+    name = conn.dialect.name
+    if name == 'sqlite':
+        statement = sqlite.insert(claims).on_conflict_do_nothing()
+    elif name == 'postgresql':
+        statement = postgresql.insert(claims).on_conflict_do_nothing()
+    else:
+        statement = mysql.insert(claims).prefix_with('IGNORE')
+    return conn.execute(statement.values(rows).inline()).rowcount
+
+
+def _keys(items):
+    return sa.or_(*(sa.and_(claims.c.instance_uuid == item.instance_uuid,
+                            claims.c.migration_uuid == item.migration_uuid) for item in items))
+
+
+def release(conn, instance_uuid, migration_uuid=None):
+    """Give back what a server has been promised: all of it, or what one migration holds ('': what no migration does).
+
+    Returns how many claims that were; doing it again changes nothing.  Two statements, and one more for each further
+    node.  Every path that ends a server calls this in its own transaction.
+    """
+    where = claims.c.instance_uuid == instance_uuid
+    if migration_uuid is not None:
+        where = sa.and_(where, claims.c.migration_uuid == migration_uuid)
+    return _release(conn, where)
+
+
+def release_many(conn, instance_uuids):
+    """Give back all that these servers have been promised; returns how many claims that were."""
+    return _release(conn, claims.c.instance_uuid.in_(list(instance_uuids)))
+
+
+def _release(conn, where):
+    # The rows go first and say what they held: two releases at once must not lower a node twice, and a subquery in
+    # the UPDATE could still see rows that the other one is deleting.
+    returned = (claims.c.compute_node_id, *(claims.c[name] for name in AMOUNTS))
+    if conn.dialect.delete_returning:
+        rows = conn.execute(claims.delete().where(where).returning(*returned)).all()
+    else:
+        rows = conn.execute(sa.select(*returned, claims.c.id).where(where).with_for_update()).all()
+        if rows:
+            conn.execute(claims.delete().where(claims.c.id.in_([row.id for row in rows])))
+    held = collections.defaultdict(lambda: [0] * len(AMOUNTS))
+    for row in rows:
+        sums = held[row.compute_node_id]
+        for index, name in enumerate(AMOUNTS):
+            sums[index] += getattr(row, name)
+    c = compute_nodes.c
+    for node_id in sorted(held):
+        lowered = {used: c[used] - amount
+                   for (_name, used, *_rest), amount in zip(RESOURCES, held[node_id], strict=True) if amount}
+        # Deleted nodes too: their amounts must be right if they come back.
+        conn.execute(compute_nodes.update().where(c.id == node_id)
+                     .values({'generation': c.generation + 1, 'updated_at': utcnow(), **lowered}))
+    return len(rows)
+
+
+def confirm_migration(conn, instance_uuid, migration_uuid):
+    """The server is now where the migration took it: give back its old claim, and make the migration's its own.
+
+    Returns whether the migration held a claim.
+    """
+    c = claims.c
+    mine = sa.and_(c.instance_uuid == instance_uuid, c.migration_uuid == migration_uuid)
+    if conn.execute(sa.select(c.id).where(mine).with_for_update()).first() is None:
+        return False
+    release(conn, instance_uuid, '')
+    return conn.execute(claims.update().where(mine).values(migration_uuid='')).rowcount == 1
+
+
+def of_instances(conn, instance_uuids):
+    return conn.execute(sa.select(*claims.columns).where(claims.c.instance_uuid.in_(list(instance_uuids)))
+                        .order_by(claims.c.id)).mappings().all()
+
+
+def of_node(conn, node_id):
+    return conn.execute(sa.select(*claims.columns).where(claims.c.compute_node_id == node_id)
+                        .order_by(claims.c.id)).mappings().all()
+
+
+def of_host(conn, host):
+    return conn.execute(sa.select(*claims.columns).where(claims.c.host == host).order_by(claims.c.id)).mappings().all()
+
+
+def check(conn):
+    """Nodes whose used amounts are not the sum of their claims; empty is right.
+
+    [{'id', 'host', 'node', 'used': {amount: n}, 'claimed': {amount: n}}, …].  A node id that has claims and no row is
+    reported with host and node of the claims.
+    """
+    c = claims.c
+    sums = (sa.select(c.compute_node_id, sa.func.min(c.host).label('host'), sa.func.min(c.node).label('node'),
+                      *(sa.func.sum(c[name]).label(name) for name in AMOUNTS))
+            .group_by(c.compute_node_id))
+    claimed = {row.compute_node_id: row for row in conn.execute(sums)}
+    n = compute_nodes.c
+    wrong = []
+    for row in conn.execute(sa.select(n.id, n.host, n.hypervisor_hostname, *(n[used] for _a, used, *_r in RESOURCES))):
+        found = claimed.pop(row.id, None)
+        used = {name: getattr(row, used) for name, used, *_rest in RESOURCES}
+        promised = {name: int(getattr(found, name)) if found is not None else 0 for name in AMOUNTS}
+        if used != promised:
+            wrong.append({'id': row.id, 'host': row.host, 'node': row.hypervisor_hostname, 'used': used,
+                          'claimed': promised})
+    for node_id, found in claimed.items():
+        wrong.append({'id': node_id, 'host': found.host, 'node': found.node, 'used': dict.fromkeys(AMOUNTS, 0),
+                      'claimed': {name: int(getattr(found, name)) for name in AMOUNTS}})
+    return wrong
+
+
+def orphans(conn, instances):
+    """Claims of servers that are gone: [claim row], empty is right.
+
+    :param instances: the table of servers (`nova.db.main.instances.instances`).
+    """
+    alive = sa.select(instances.c.uuid).where(instances.c.deleted == 0)
+    return conn.execute(sa.select(*claims.columns).where(claims.c.instance_uuid.not_in(alive))).mappings().all()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections and transactions.
+
+The caller that knows the unit of work opens the transaction (`with writer(context) as conn`), query functions take the
+connection.  Inside a transaction of the same context and database, another `reader` or `writer` joins it.  Which
+database is meant comes from the context: `context.cell` for cell tables, the configuration otherwise.
+"""
+
+import contextlib
+
+import sqlalchemy as sa
+from oslo_db import api as oslo_db_api
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import enginefacade
+
+from nova import concurrency
+from nova.conf import CONF
+from nova.monitoring import metrics
+
+db_options.set_defaults(CONF)
+
+#: Units of work that may be run again after a deadlock or a lost connection carry this decorator.
+retried = oslo_db_api.wrap_db_retry(max_retries=8, retry_interval=0.05, inc_retry_interval=True, max_retry_interval=3,
+                                    retry_on_disconnect=True, retry_on_deadlock=True, jitter=True)
+
+_managers = {}
+
+
+def _url(connection=None):
+    if connection is None:
+        connection = CONF.database.connection
+    if not connection:
+        connection = f'sqlite:///{CONF.state_path}/nova.sqlite'
+    return connection
+
+
+def api_url():
+    """Where the global tables live: [api_database]connection, or with the cell's."""
+    return _url(CONF.api_database.connection or None)
+
+
+def main_url(context=None):
+    """Where the tables of the context's cell live."""
+    cell = context.cell if context is not None else None
+    return _url(cell.database_connection if cell is not None else None)
+
+
+def _keep_connections(engine):
+    """Pool SQLite's connections: oslo.db opens one for each transaction, which takes longer than most statements."""
+    old = engine.pool
+    engine.pool = sa.pool.QueuePool(old._creator, pool_size=5, max_overflow=50, timeout=30, _dispatch=old.dispatch,
+                                    dialect=old._dialect)
+
+
+def _on_connect(engine):
+    name = engine.dialect.name
+    if name == 'sqlite':
+        _keep_connections(engine)
+
+        # Readers do not wait for the one writer.
+        @sa.event.listens_for(engine, 'connect')
+        def connected(dbapi_connection, record):
+            dbapi_connection.execute('PRAGMA journal_mode = WAL')
+            dbapi_connection.execute('PRAGMA synchronous = NORMAL')
+            dbapi_connection.execute('PRAGMA busy_timeout = 10000')
+    elif name in ('mysql', 'mariadb'):
+        # Guards are in the WHERE of each write; gap locks would only add deadlocks.
+        @sa.event.listens_for(engine, 'connect')
+        def connected(dbapi_connection, record):
+            with dbapi_connection.cursor() as cursor:
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        # oslo.db has opened and kept a connection before it called us: that one would read old rows for ever.
+        engine.dispose()
+
+    @sa.event.listens_for(engine, 'before_cursor_execute')
+    def count(conn, cursor, statement, parameters, context, executemany):
+        metrics.db_query()
+
+
+def engine(url):
+    """The engine of a database; one per process and URL."""
+    manager = _managers.get(url)
+    if manager is None:
+        manager = enginefacade.transaction_context()
+        settings = CONF.database
+        manager.configure(connection=url, sqlite_fk=False, max_pool_size=settings.max_pool_size or 5,
+                          max_overflow=settings.max_overflow, pool_timeout=settings.pool_timeout,
+                          connection_recycle_time=settings.connection_recycle_time,
+                          max_retries=settings.max_retries, retry_interval=settings.retry_interval,
+                          mysql_sql_mode=settings.mysql_sql_mode, thread_checkin=False)
+        manager.append_on_engine_create(_on_connect)
+        _managers[url] = manager
+    return manager.writer.get_engine()
+
+
+def dispose():
+    """Forget all engines (after a fork, between tests)."""
+    for manager in _managers.values():
+        manager.dispose_pool()  # connects to nothing, so that a database that is away does not stand in the way
+    _managers.clear()
+
+
+@contextlib.contextmanager
+def _transaction(context, url, writing):
+    current = context.db_transactions.get(url)
+    if current is not None:
+        conn, may_write = current
+        if writing and not may_write:
+            raise RuntimeError('a writer was asked for inside a reader of the same context')
+        yield conn
+        return
+    target = engine(url)
+    with contextlib.ExitStack() as stack:
+        alone = writing and target.dialect.name == 'sqlite'
+        if alone:
+            # Waiting inside SQLite would stop every other greenthread of the process, the lock's owner included.
+            stack.enter_context(concurrency.lock(f'sqlite {url}'))
+        conn = stack.enter_context(target.connect())
+        if alone:
+            # oslo.db says BEGIN unless this marker is set; a writer that only said BEGIN could lose its turn half way.
+            conn.connection.driver_connection.execute('BEGIN IMMEDIATE')
+            conn.info['in_transaction'] = True
+        stack.enter_context(conn.begin())
+        context.db_transactions[url] = (conn, writing)
+        stack.callback(context.db_transactions.pop, url, None)
+        yield conn
+
+
+def reader(context):
+    """A transaction that reads the tables of the context's cell."""
+    return _transaction(context, main_url(context), writing=False)
+
+
+def writer(context):
+    """A transaction that writes the tables of the context's cell; rolled back if the block raises."""
+    return _transaction(context, main_url(context), writing=True)
+
+
+def api_reader(context):
+    """A transaction that reads the global tables."""
+    return _transaction(context, api_url(), writing=False)
+
+
+def api_writer(context):
+    """A transaction that writes the global tables."""
+    return _transaction(context, api_url(), writing=True)

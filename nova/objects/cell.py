@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells, and which host and which server is in which."""
+
+import time
+
+from nova import db, exception
+from nova.objects import base, fields
+
+#: The cell of servers that no host has taken; by default the same database as the first cell.
+CELL0_UUID = '00000000-0000-0000-0000-000000000000'
+#: Seconds the list of cells is believed.
+_CACHE_S = 30
+_cache = {'at': None, 'cells': []}
+
+
+@base.register
+class CellMapping(base.TimestampedObject, base.NovaObject):
+    """A cell.  Without a `database_connection` it is the configured database: [database]connection."""
+
+    fields = {
+        'id': fields.IntegerField(),
+        'uuid': fields.UUIDField(),
+        'name': fields.optional(),
+        'transport_url': fields.optional(),
+        'database_connection': fields.optional(),
+        'disabled': fields.BooleanField(default=False),
+    }
+
+    @property
+    def is_cell0(self):
+        return self.uuid == CELL0_UUID
+
+    @base.remotable_classmethod
+    def get_by_uuid(cls, context, uuid):
+        for cell in CellMappingList.get_all(context):
+            if cell.uuid == uuid:
+                return cell
+        raise exception.CellMappingNotFound(uuid=uuid)
+
+    @base.remotable
+    def create(self):
+        with db.session.api_writer(self._context) as conn:
+            self.trust('id', db.mappings.insert_cell(conn, self.column_changes()))
+        self.obj_reset_changes()
+        forget_cache()
+
+    @base.remotable
+    def save(self):
+        with db.session.api_writer(self._context) as conn:
+            db.mappings.update_cell(conn, self.uuid, self.column_changes())
+        self.obj_reset_changes()
+        forget_cache()
+
+    @base.remotable
+    def destroy(self):
+        with db.session.api_writer(self._context) as conn:
+            if not db.mappings.delete_cell(conn, self.uuid):
+                raise exception.CellMappingNotFound(uuid=self.uuid)
+        forget_cache()
+
+
+def forget_cache():
+    _cache['at'] = None
+
+
+@base.register
+class CellMappingList(base.NovaObjectList):
+    fields = {'objects': fields.ListOfObjectsField('CellMapping')}
+
+    @base.remotable_classmethod
+    def get_all(cls, context):
+        """Every cell, in the order they were made; cached for half a minute."""
+        if _cache['at'] is None or time.monotonic() - _cache['at'] > _CACHE_S:
+            with db.session.api_reader(context) as conn:
+                rows = db.mappings.all_cells(conn)
+            _cache.update(at=time.monotonic(), cells=[CellMapping.from_row(None, row) for row in rows])
+        return cls.of(context, list(_cache['cells']))
+
+    @classmethod
+    def to_ask(cls, context):
+        """The cells a list of servers has to ask, each database once; None stands for the configured one."""
+        seen, cells = {None}, [None]
+        for cell in cls.get_all(context):
+            if cell.database_connection not in seen and not cell.disabled:
+                seen.add(cell.database_connection)
+                cells.append(cell)
+        return cells
+
+
+@base.register
+class HostMapping(base.NovaObject):
+    fields = {'id': fields.IntegerField(), 'host': fields.StringField(), 'cell_id': fields.IntegerField()}
+
+    @base.remotable_classmethod
+    def get_by_host(cls, context, host):
+        with db.session.api_reader(context) as conn:
+            row = db.mappings.host(conn, host)
+        if row is None:
+            raise exception.HostMappingNotFound(name=host)
+        return cls.from_row(context, row)
+
+    @base.remotable_classmethod
+    def create_for(cls, context, host, cell_id):
+        with db.session.api_writer(context) as conn:
+            db.mappings.insert_host(conn, host, cell_id)
+
+
+@base.register
+class HostMappingList(base.NovaObjectList):
+    fields = {'objects': fields.ListOfObjectsField('HostMapping')}
+
+    @base.remotable_classmethod
+    def get_all(cls, context):
+        with db.session.api_reader(context) as conn:
+            rows = db.mappings.all_hosts(conn)
+        return cls.of(context, [HostMapping.from_row(context, row) for row in rows])
+
+
+@base.register
+class InstanceMapping(base.NovaObject):
+    """Where a server is, and what it counts against its project's quota (`ram` in MiB)."""
+
+    fields = {
+        'id': fields.IntegerField(),
+        'instance_uuid': fields.UUIDField(),
+        'cell_id': fields.optional(fields.IntegerField),
+        'project_id': fields.optional(),
+        'user_id': fields.optional(),
+        'cores': fields.IntegerField(default=0),
+        'ram': fields.IntegerField(default=0),
+        'queued_for_delete': fields.BooleanField(default=False),
+    }
+
+    @base.remotable_classmethod
+    def get_by_instance_uuid(cls, context, uuid):
+        with db.session.api_reader(context) as conn:
+            row = db.mappings.instance(conn, uuid)
+        if row is None:
+            raise exception.InstanceMappingNotFound(uuid=uuid)
+        return cls.from_row(context, row)
+
+    @base.remotable_classmethod
+    def cell_of(cls, context, uuid):
+        """The cell whose database has the server; None: the configured one.  Raises InstanceNotFound."""
+        cells = CellMappingList.to_ask(context)
+        if len(cells) == 1:
+            return None
+        try:
+            cell_id = cls.get_by_instance_uuid(context, uuid).cell_id
+        except exception.InstanceMappingNotFound as exc:
+            raise exception.InstanceNotFound(instance_id=uuid) from exc
+        return next((cell for cell in cells[1:] if cell.id == cell_id), None)
+
+
+@base.register
+class InstanceMappingList(base.NovaObjectList):
+    fields = {'objects': fields.ListOfObjectsField('InstanceMapping')}
+
+    @base.remotable_classmethod
+    def forget_unrecorded(cls, context, older_than_s):
+        """Forget servers without a cell that are in no table of servers though they were asked for some time ago.
+
+        Looks at the newest only: the others were looked at before.  Returns their UUIDs.
+        """
+        with db.session.api_reader(context) as conn:
+            waiting = db.mappings.unplaced(conn, db.leases.since(older_than_s))
+        if not waiting:
+            return []
+        with db.session.reader(context) as conn:
+            c = db.instances.instances.c
+            known = {row['uuid'] for row in db.instances.select(conn, [c.uuid.in_(waiting), c.deleted == 0], [], None,
+                                                                [c.uuid])}
+        lost = [uuid for uuid in waiting if uuid not in known]
+        with db.session.api_writer(context) as conn:
+            for uuid in lost:
+                db.mappings.delete_instance(conn, uuid)
+                db.request_specs.delete(conn, uuid)
+                db.groups.forget_member(conn, uuid)
+        return lost

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits and how much of them is used.  What counts is counted when it is asked (design D2): nothing can drift."""
+
+from nova import db, exception
+from nova.conf import CONF
+from nova.objects import base
+
+#: Resource name as in the API -> option of [quota].
+OPTIONS = {
+    'instances': 'instances', 'cores': 'cores', 'ram': 'ram', 'floating_ips': 'floating_ips', 'fixed_ips': 'fixed_ips',
+    'metadata_items': 'metadata_items', 'injected_files': 'injected_files',
+    'injected_file_content_bytes': 'injected_file_content_bytes',
+    'injected_file_path_bytes': 'injected_file_path_length', 'security_groups': 'security_groups',
+    'security_group_rules': 'security_group_rules', 'key_pairs': 'key_pairs', 'server_groups': 'server_groups',
+    'server_group_members': 'server_group_members',
+}
+#: Counted together in the instance mappings.
+SERVER_RESOURCES = ('instances', 'cores', 'ram')
+UNLIMITED = -1
+
+
+@base.register
+class Quotas(base.NovaObject):
+    fields = {}
+
+    @base.remotable_classmethod
+    def limits(cls, context, project_id, user_id=None):
+        """{resource: limit} that hold for a project, or for a user in it."""
+        with db.session.api_reader(context) as conn:
+            return _limits(conn, project_id, user_id)
+
+    @base.remotable_classmethod
+    def defaults(cls, context):
+        with db.session.api_reader(context) as conn:
+            return {**_options(), **db.quotas.of_class(conn, 'default')}
+
+    @base.remotable_classmethod
+    def server_usage(cls, context, project_id, user_id=None):
+        """{'instances', 'cores', 'ram' (MiB), 'server_groups'} in use."""
+        with db.session.api_reader(context) as conn:
+            used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id, user_id), strict=True))
+            used['server_groups'] = db.groups.count(conn, project_id)
+        return used
+
+    @base.remotable_classmethod
+    def network_usage(cls, context, project_id):
+        """{'floating_ips', 'security_groups'} in use."""
+        with db.session.reader(context) as conn:
+            return {'floating_ips': db.networks.count_floating(conn, project_id),
+                    'security_groups': db.security_groups.count(conn, project_id)}
+
+    @base.remotable_classmethod
+    def set_limits(cls, context, limits, project_id='', user_id='', class_name=''):
+        with db.session.api_writer(context) as conn:
+            for resource, limit in limits.items():
+                db.quotas.set_limit(conn, resource, limit, class_name, project_id, user_id or '')
+
+    @base.remotable_classmethod
+    def delete(cls, context, project_id, user_id=None):
+        with db.session.api_writer(context) as conn:
+            db.quotas.delete(conn, project_id, user_id)
+
+
+def _options():
+    return {resource: getattr(CONF.quota, option) for resource, option in OPTIONS.items()}
+
+
+def _limits(conn, project_id, user_id=None):
+    found = _options()
+    by_kind = {'class': {}, 'project': {}, 'user': {}}
+    for kind, resource, limit in db.quotas.select(conn, project_id, user_id):
+        by_kind[kind][resource] = limit
+    for kind in ('class', 'project', 'user'):
+        found.update(by_kind[kind])
+    return found
+
+
+def check_servers(conn, project_id, user_id, deltas, want_least=None):
+    """How many servers of a size fit; the caller's transaction then inserts their mappings.
+
+    Holds the project's quota lock until the transaction ends, so that nobody else counts meanwhile.
+
+    :param deltas: {'cores', 'ram'} of one server.
+    :param want_least: (min, max) number of servers wanted.
+    Returns the number that fits, between min and max.  Raises TooManyInstances when fewer than min fit.
+    """
+    least, most = want_least
+    db.quotas.hold(conn, project_id)
+    limits = _limits(conn, project_id, None)
+    used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id), strict=True))
+    one = {'instances': 1, **deltas}
+    fits = most
+    for resource in SERVER_RESOURCES:
+        limit = limits[resource]
+        if limit == UNLIMITED or not one[resource]:
+            continue
+        fits = min(fits, max(0, limit - used[resource]) // one[resource])
+    if fits < least:
+        over = [name for name in SERVER_RESOURCES if limits[name] != UNLIMITED
+                and used[name] + least * one[name] > limits[name]]
+        def join(values):
+            return ', '.join(str(values[name]) for name in over)
+        raise exception.TooManyInstances(
+            overs=', '.join(over), req=join({name: least * one[name] for name in over}), used=join(used),
+            allowed=join(limits))
+    return fits

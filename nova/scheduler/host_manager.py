@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of every host, in memory.
+
+All hosts are read once; from then on only what changed: the database is asked for rows younger than the youngest seen,
+and a little (`OVERLAP`), since clocks differ and a transaction may end later than a younger one.  What was promised to
+servers a moment ago and is not in a row that was read yet is kept beside, so that it is not promised again.
+
+Nothing here can over-commit a host: a decision counts only when its claim is in the database.
+"""
+
+import datetime
+import importlib
+import time
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from nova import concurrency, objects
+from nova import context as nova_context
+from nova.conf import CONF
+from nova.servicegroup import api as servicegroup
+
+LOG = logging.getLogger(__name__)
+
+#: How far clocks of services may be apart, and how long a transaction may take, without hiding a change.
+OVERLAP = datetime.timedelta(seconds=10)
+#: From so many hosts on, filters and weighers work over columns.
+COLUMNS_FROM = 200
+#: Seconds for which aggregates are believed, unless somebody tells us of a change.
+AGGREGATES_S = 30
+
+
+class HostState:
+    """What is known of one node.  Data, and no I/O.
+
+    Sizes carry their unit in the name; `*_free` is after over-commit, `free_*` without.  The amounts used include what
+    was promised to servers whose claim is not confirmed yet.
+    """
+
+    def __init__(self, host, node, compute=None, cell=None):
+        self.host = host
+        self.nodename = node
+        self.cell = cell
+        self.service = None
+        self.aggregates = []
+        self.availability_zone = CONF.default_availability_zone
+        self.limits = {}
+        self.instances = {}
+        self.updated = self.generation = None
+        # promised, and not in the row yet
+        self._promised = [0, 0, 0]
+        self._promises = 0
+        #: Called with this state when it changed.
+        self.on_change = None
+        self.vcpus_total = self.vcpus_used = 0
+        self.total_usable_ram_mb = self.memory_mb_used = 0
+        self.total_usable_disk_gb = self.disk_gb_used = 0
+        self.cpu_allocation_ratio = self.ram_allocation_ratio = self.disk_allocation_ratio = 1.0
+        if compute is not None:
+            self.update_from_compute_node(compute)
+
+    def update_from_compute_node(self, compute):
+        """Take over what a row says, unless it is older than what is known."""
+        self.uuid = compute.uuid
+        self.compute_node_id = compute.id
+        self.updated = compute.updated_at
+        self.generation = compute.generation
+        self.vcpus_total = compute.vcpus - compute.reserved_vcpus
+        self.total_usable_ram_mb = compute.memory_mb - compute.reserved_memory_mb
+        self.total_usable_disk_gb = compute.local_gb - compute.reserved_disk_gb
+        self.vcpus_used = compute.vcpus_used + self._promised[0]
+        self.memory_mb_used = compute.memory_mb_used + self._promised[1]
+        self.disk_gb_used = compute.local_gb_used + self._promised[2]
+        self.cpu_allocation_ratio = compute.cpu_allocation_ratio
+        self.ram_allocation_ratio = compute.ram_allocation_ratio
+        self.disk_allocation_ratio = compute.disk_allocation_ratio
+        self.hypervisor_type = compute.hypervisor_type
+        self.hypervisor_version = compute.hypervisor_version
+        self.hypervisor_hostname = compute.hypervisor_hostname
+        self.host_ip = compute.host_ip
+        self.cpu_info = compute.cpu_info
+        self.supported_instances = compute.supported_hv_specs or []
+        self.stats = compute.stats or {}
+        self.metrics = compute.metrics or []
+        self.pci_stats = compute.pci_stats
+        self.numa_topology = compute.numa_topology
+        self.traits = compute.traits or []
+        self.inventory = compute.inventory or {}
+        self.num_instances = compute.running_vms or 0
+        self._changed()
+
+    def update_service(self, service):
+        """Take over the record of the host's nova-compute; None: there is none."""
+        if service is not self.service:
+            self.service = service
+            self._changed()
+
+    def update_aggregates(self, aggregates):
+        """Take over the aggregates the host is in; the last that names a zone says which the host is in."""
+        zone = CONF.default_availability_zone
+        for aggregate in aggregates:
+            zone = aggregate.availability_zone or zone
+        if aggregates != self.aggregates or zone != self.availability_zone:
+            self.aggregates, self.availability_zone = aggregates, zone
+            self._changed()
+
+    def _changed(self):
+        if self.on_change is not None:
+            self.on_change(self)
+
+    # What is left ....................................................................................................
+
+    @property
+    def vcpus_free(self):
+        return int(self.vcpus_total * self.cpu_allocation_ratio) - self.vcpus_used
+
+    @property
+    def memory_mb_free(self):
+        return int(self.total_usable_ram_mb * self.ram_allocation_ratio) - self.memory_mb_used
+
+    @property
+    def disk_gb_free(self):
+        return int(self.total_usable_disk_gb * self.disk_allocation_ratio) - self.disk_gb_used
+
+    @property
+    def free_ram_mb(self):
+        return self.total_usable_ram_mb - self.memory_mb_used
+
+    @property
+    def free_disk_mb(self):
+        return (self.total_usable_disk_gb - self.disk_gb_used) * 1024
+
+    @property
+    def disk_mb_used(self):
+        return self.disk_gb_used * 1024
+
+    @property
+    def num_io_ops(self):
+        """Servers that are being built, resized, … on the host."""
+        return int(self.stats.get('io_workload') or 0) + self._promises
+
+    # Promising .......................................................................................................
+
+    def consume(self, amounts, servers=1):
+        """Promise these (vcpus, memory_mb, disk_gb); `settle` or `release` follows."""
+        self._promise(amounts, 1, servers)
+        self._use(amounts, 1)
+
+    def release(self, amounts, servers=1):
+        """The promise came to nothing."""
+        self._promise(amounts, -1, -servers)
+        self._use(amounts, -1)
+
+    def settle(self, amounts, servers=1):
+        """The promise is in the database: from now on the row says so."""
+        self._promise(amounts, -1, -servers)
+        self._changed()
+
+    def give_back(self, amounts):
+        """Think away what a server holds here, for a question about that server."""
+        self._use(amounts, -1)
+
+    def consume_from_request(self, request):
+        """The documented name of `consume`."""
+        self.consume((request.vcpus, request.memory_mb, request.disk_gb))
+
+    consume_from_instance = consume_from_request
+
+    def _promise(self, amounts, sign, servers):
+        for index, amount in enumerate(amounts):
+            self._promised[index] += sign * amount
+        self._promises += servers
+        # A row that was read meanwhile may or may not have had it: the next one read counts, even if it is the same.
+        self.generation = None
+
+    def _use(self, amounts, sign):
+        self.vcpus_used += sign * amounts[0]
+        self.memory_mb_used += sign * amounts[1]
+        self.disk_gb_used += sign * amounts[2]
+        self._changed()
+
+    def __repr__(self):
+        return (f'<HostState {self.host}:{self.nodename} free: {self.vcpus_free} CPUs, {self.memory_mb_free} MiB, '
+                f'{self.disk_gb_free} GiB>')
+
+
+class _Marker:
+    """Up to which moment (of the writers' clocks) the rows of a table have been seen."""
+
+    def __init__(self):
+        self.moment = None
+        self._advanced_at = None
+        self._is_sure = False
+
+    def see(self, *moments):
+        """A row carries these."""
+        for moment in moments:
+            if moment is not None and (self.moment is None or moment > self.moment):
+                self.moment, self._advanced_at, self._is_sure = moment, time.monotonic(), False
+
+    def look(self):
+        """Where to read from, now.
+
+        Once a look has been made `OVERLAP` after the youngest row was seen, nothing older can come any more, and rows
+        that were written together are not read again and again.
+        """
+        if self._is_sure:
+            return self.moment
+        self._is_sure = _is_older(self._advanced_at, OVERLAP.total_seconds())
+        return self.moment - OVERLAP
+
+
+class _CellView:
+    """What was seen of one cell.  `cell` None: the configured database."""
+
+    def __init__(self, cell):
+        self.cell = cell
+        self.hosts = {}
+        self.services = {}
+        self.nodes_seen = _Marker()
+        self.services_seen = _Marker()
+        self.loaded_at = None
+        self.services_at = None
+
+
+class HostManager:
+    """Keeps the states; see the module."""
+
+    def __init__(self):
+        self._views = {}
+        self._columns = None
+        self._dirty = set()
+        self._aggregates = []
+        self._aggregates_at = None
+        self._refreshed_at = None
+
+    # Asking ..........................................................................................................
+
+    def get_all_host_states(self, context=None):
+        """All states, in the order in which their nodes were first seen by their database."""
+        if context is not None:
+            self.refresh(context)
+        return [host for view in self._views.values() for host in view.hosts.values()]
+
+    def columns(self):
+        """The states as columns, or None where there are too few hosts for that to pay."""
+        hosts = self.get_all_host_states()
+        if len(hosts) < COLUMNS_FROM:
+            self._columns = None
+            return None
+        if self._columns is None:
+            self._columns = importlib.import_module('nova.scheduler.columns').Columns(hosts)
+        else:
+            self._columns.update(self._dirty)
+        self._dirty.clear()
+        return self._columns
+
+    # Keeping up to date ..............................................................................................
+
+    def refresh(self, context, newer_than=None):
+        """Read what changed, unless what is known is young enough.
+
+        :param newer_than: a moment of `time.monotonic`: what is known must be younger than that.  Without it,
+            [scheduler]refresh_interval says how old it may be.
+        """
+        if newer_than is None:
+            newer_than = time.monotonic() - CONF.scheduler.refresh_interval
+        if self._refreshed_at is not None and self._refreshed_at >= newer_than:
+            return
+        with concurrency.lock('scheduler: host states'):
+            if self._refreshed_at is not None and self._refreshed_at >= newer_than:
+                return  # somebody else has, while this one waited
+            begun = time.monotonic()
+            # A context of its own: the caller's may be in a transaction, and is some user's.
+            context = nova_context.get_admin_context()
+            cells = {cell.uuid if cell is not None else None: cell for cell in objects.CellMappingList.to_ask(context)}
+            for gone in set(self._views) - set(cells):
+                del self._views[gone]
+                self._columns = None
+            for uuid, cell in cells.items():
+                self._refresh_cell(context, self._views.setdefault(uuid, _CellView(cell)))
+            self._refresh_aggregates(context)
+            self._refreshed_at = begun
+
+    def _refresh_cell(self, context, view):
+        try:
+            with nova_context.target_cell(context, view.cell) as cell_context:
+                if view.loaded_at is None or _is_older(view.loaded_at, CONF.scheduler.full_refresh_interval):
+                    self._read_all(cell_context, view)
+                else:
+                    self._read_changes(cell_context, view)
+        except db_exc.DBError as exc:
+            if view.cell is None:
+                raise
+            # The other cells go on; the hosts of this one come back with it.
+            LOG.warning('Cell %s does not answer; its hosts take no servers: %s', view.cell.name, exc)
+            view.hosts.clear()
+            view.loaded_at = None
+            self._columns = None
+
+    def _read_all(self, context, view):
+        begun = time.monotonic()
+        self._take_services(view, objects.ServiceList.get_all(context, binary='nova-compute'), is_all=True)
+        nodes = objects.ComputeNodeList.get_all(context)
+        for gone in set(view.hosts) - {node.id for node in nodes}:
+            self._drop(view, gone)
+        self._take_nodes(view, nodes)
+        view.loaded_at = view.services_at = begun
+
+    def _read_changes(self, context, view):
+        begun = time.monotonic()
+        # Every host beats all the time, so beats are read by the clock and not with each request; what an administrator
+        # did to a service is a change like any other.
+        if view.services_seen.moment is None or _is_older(view.services_at, servicegroup.down_time_s() / 4):
+            self._take_services(view, objects.ServiceList.get_all(context, binary='nova-compute'), is_all=True)
+            view.services_at = begun
+        else:
+            self._take_services(view, objects.ServiceList.get_changed_since(
+                context, 'nova-compute', view.services_seen.look(), beats=False))
+        if view.nodes_seen.moment is None:
+            self._take_nodes(view, objects.ComputeNodeList.get_all(context))
+        else:
+            self._take_nodes(view, objects.ComputeNodeList.get_changed_since(context, view.nodes_seen.look()))
+
+    def _take_services(self, view, services, is_all=False):
+        if is_all:
+            view.services = {}
+        for service in services:
+            view.services[service.host] = service
+            view.services_seen.see(service.updated_at, service.created_at)
+        for host in view.hosts.values():
+            host.update_service(view.services.get(host.host))
+
+    def _take_nodes(self, view, nodes):
+        for node in nodes:
+            view.nodes_seen.see(node.updated_at)
+            known = view.hosts.get(node.id)
+            if node.deleted:
+                if known is not None:
+                    self._drop(view, node.id)
+            elif known is None:
+                self._add(view, node)
+            elif known.generation != node.generation or known.updated != node.updated_at:
+                known.update_from_compute_node(node)
+
+    def _add(self, view, node):
+        state = HostState(node.host, node.hypervisor_hostname, node, cell=view.cell)
+        state.update_service(view.services.get(node.host))
+        state.update_aggregates(self._aggregates_of(node.host))
+        state.on_change = self._dirty.add
+        view.hosts[node.id] = state
+        self._columns = None
+
+    def _drop(self, view, node_id):
+        self._dirty.discard(view.hosts.pop(node_id))
+        self._columns = None
+
+    # Aggregates ......................................................................................................
+
+    def _refresh_aggregates(self, context):
+        if self._aggregates_at is None or _is_older(self._aggregates_at, AGGREGATES_S):
+            begun = time.monotonic()
+            self._take_aggregates(list(objects.AggregateList.get_all(context)))
+            self._aggregates_at = begun
+
+    def _take_aggregates(self, aggregates):
+        self._aggregates = aggregates
+        for host in self.get_all_host_states():
+            host.update_aggregates(self._aggregates_of(host.host))
+
+    def _aggregates_of(self, host):
+        return [aggregate for aggregate in self._aggregates if host in aggregate.hosts]
+
+    def update_aggregates(self, aggregates):
+        """Somebody changed these aggregates."""
+        new = {aggregate.id: aggregate for aggregate in aggregates}
+        kept = [aggregate for aggregate in self._aggregates if aggregate.id not in new]
+        self._take_aggregates(sorted([*kept, *new.values()], key=lambda aggregate: aggregate.id))
+
+    def delete_aggregate(self, aggregate):
+        self._take_aggregates([known for known in self._aggregates if known.id != aggregate.id])
+
+
+def _is_older(moment, seconds):
+    return time.monotonic() - moment >= seconds

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be asked of the scheduler."""
+
+import oslo_messaging
+
+from nova import rpc
+from nova.conf import CONF
+
+# Version  what, and why
+#   1.0    select_destinations; update_aggregates, delete_aggregate
+VERSION = '1.0'
+TOPIC = 'scheduler'
+
+
+class SchedulerAPI:
+    """Client of nova-scheduler."""
+
+    def __init__(self):
+        pin = CONF.upgrade_levels.scheduler
+        # There is one version, so whatever is found automatically is that.
+        self.client = rpc.get_client(oslo_messaging.Target(topic=TOPIC, version=VERSION),
+                                     version_cap=None if pin == 'auto' else pin)
+
+    def can_send_version(self, version):
+        """Whether all schedulers understand this version, as far as the pin says."""
+        return self.client.can_send_version(version)
+
+    def select_destinations(self, context, request_spec, instance_uuids, alternates=2):
+        """Hosts for the servers of one request, claimed: see `SchedulerManager.select_destinations`.
+
+        Raises NoValidHost.
+        """
+        return self.client.call(context, 'select_destinations', request_spec=request_spec,
+                                instance_uuids=instance_uuids, alternates=alternates)
+
+    def update_aggregates(self, context, aggregates):
+        """Tell all schedulers that aggregates were made or changed."""
+        self.client.prepare(fanout=True).cast(context, 'update_aggregates', aggregates=aggregates)
+
+    def delete_aggregate(self, context, aggregate):
+        """Tell all schedulers that an aggregate is gone."""
+        self.client.prepare(fanout=True).cast(context, 'delete_aggregate', aggregate=aggregate)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which services are up: `API().service_is_up(service)`."""
+
+from nova.servicegroup.api import API
+
+__all__ = ['API']

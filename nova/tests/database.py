@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database of one's own in a test, and rows in it."""
+
+import contextlib
+
+import sqlalchemy as sa
+
+from nova import context as nova_context
+from nova import db, objects
+from nova.compute import create
+from nova.conf import CONF
+from nova.db import session
+from nova.objects import cell
+
+
+@contextlib.contextmanager
+def database(directory):
+    """SQLite with all tables, made from the models; yields its URL."""
+    objects.register_all()
+    CONF.set_override('state_path', str(directory))
+    url = session.main_url()
+    try:
+        for package in ('main', 'api'):
+            for family in db.families(package):
+                base = getattr(family, 'base', None)
+                if base is not None:
+                    base.Base.metadata.create_all(session.engine(url))
+        cell.forget_cache()
+        yield url
+    finally:
+        session.dispose()
+        CONF.clear_override('state_path')
+        cell.forget_cache()
+
+
+class Statements(list):
+    """The statements that ran meanwhile, transactions' begin and end not counted."""
+
+    def __init__(self, url):
+        super().__init__()
+        self._engine = session.engine(url)
+
+    def __enter__(self):
+        sa.event.listen(self._engine, 'before_cursor_execute', self._note)
+        return self
+
+    def __exit__(self, *_exc):
+        sa.event.remove(self._engine, 'before_cursor_execute', self._note)
+
+    def _note(self, _conn, _cursor, statement, *_more):
+        if statement != 'BEGIN':
+            self.append(' '.join(statement.split()))
+
+
+def admin():
+    return nova_context.RequestContext('user', 'project', is_admin=True, roles=['admin'])
+
+
+def member(project='project', user='user'):
+    return nova_context.RequestContext(user, project, is_admin=False, roles=['member'])
+
+
+def flavor(**values):
+    made = objects.Flavor(admin(), **{'name': 'm1.test', 'flavorid': '1', 'memory_mb': 128, 'vcpus': 1, 'root_gb': 1,
+                                      **values})
+    made.create()
+    return made
+
+
+def servers(context=None, count=1, size=None, name='server', **values):
+    """New servers as the API records them (BUILD, ordered); `values` are then written over their columns."""
+    size = size or flavor()
+    request = create.Request(name=name, flavor=size.flavorid, image='image', least=count, most=count)
+    plan = create.Plan(size, objects.ImageMeta.from_dict({'id': 'image', 'properties': {}}), None, None, count, {})
+    context = context or member()
+    made, action_ids = create.record(context, request, plan)
+    if values:
+        with session.writer(context) as conn:
+            for server in made:
+                db.instances.update(conn, server.uuid, values)
+        made = [objects.Instance.get_by_uuid(context, server.uuid) for server in made]
+    return made, action_ids
+
+
+def server(context=None, **values):
+    """One server that is there: ACTIVE on host h1 unless `values` say otherwise."""
+    launched = db.types.utcnow()
+    made, action_ids = servers(context, **{'vm_state': 'active', 'task_state': None, 'power_state': 1, 'host': 'h1',
+                                           'node': 'h1', 'launched_at': launched, **values})
+    context = context or member()
+    with session.writer(context) as conn:
+        db.actions.change(conn, action_ids[0], {'state': db.actions.DONE})
+    return made[0]
+
+

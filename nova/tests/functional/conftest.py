@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One running site for all functional tests of a worker process: nova-all, SQLite, the fake driver, real HTTP."""
+
+import pytest
+
+from nova.tests import harness
+
+
+@pytest.fixture(scope='session')
+def cloud():
+    with harness.Cloud.all_in_one() as site:
+        yield site
+        assert not site.tracebacks(), 'errors in the log'
+
+
+@pytest.fixture
+def admin(cloud):
+    return cloud.client()
+
+
+@pytest.fixture
+def member(cloud):
+    return cloud.client('alice:project-a')

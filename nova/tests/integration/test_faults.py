@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 and restarts in the middle (issue 2, point 6): separate daemons, RabbitMQ, MariaDB, the fake driver.
+
+After everything is back, each server is where its user expects it, or in ERROR with a fault that says why; claims are
+the usage; nothing leaks.
+"""
+
+import subprocess
+import time
+
+import pytest
+
+from nova.tests import harness
+
+#: Long enough to be killed in the middle of.
+SLOW = {'fake': {'delays': 'spawn:2,power_off:2,destroy:2'}}
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    state = tmp_path_factory.mktemp('hypervisor') / 'guests.json'
+    with harness.Cloud.daemons({'fake': {**SLOW['fake'], 'state_file': state}}) as cloud:
+        yield cloud
+
+
+def settled(client, uuid, allowed):
+    """The server's status once nothing is going on with it."""
+    def there():
+        answer = client.call('GET', f'/servers/{uuid}')
+        if answer.status_code == 404:
+            return 'GONE'
+        if answer.status_code != 200:
+            return None
+        server = answer.json()['server']
+        if server['status'] == 'ERROR' and server['OS-EXT-STS:task_state'] is None:
+            assert server['fault']['message']
+            return 'ERROR'
+        return server['status'] if server['OS-EXT-STS:task_state'] is None and server['status'] in allowed else None
+    return harness.wait_for(there, f'server {uuid} settled in {allowed}', timeout_s=90, every_s=0.3)
+
+
+def stir(client):
+    """Three servers with something going on each: one being built, one stopping, one being deleted."""
+    stopping, going = client.boot('stopping')['id'], client.boot('going')['id']
+    building = client.boot('building', wait=None)['id']
+    client.action(stopping, 'os-stop')
+    assert client.call('DELETE', f'/servers/{going}').status_code == 204
+    return building, stopping, going
+
+
+def expect_recovery(cloud, servers):
+    client = cloud.client()
+    building, stopping, going = servers
+    assert settled(client, building, ['ACTIVE']) in ('ACTIVE', 'ERROR')
+    assert settled(client, stopping, ['SHUTOFF', 'ACTIVE']) in ('SHUTOFF', 'ACTIVE')
+    assert settled(client, going, []) == 'GONE'
+    for uuid in (building, stopping):
+        assert client.call('DELETE', f'/servers/{uuid}').status_code == 204
+        client.gone(uuid)
+    harness.wait_for(lambda: not cloud.leaks(), f'nothing left, but {cloud.leaks()}')
+
+
+@pytest.mark.parametrize('daemon', harness.DAEMONS)
+@pytest.mark.parametrize('after_s', [0.1, 1.0])
+def test_a_daemon_is_killed_in_the_middle(site, daemon, after_s):
+    servers = stir(site.client())
+    time.sleep(after_s)
+    site.kill(daemon)
+    time.sleep(1)
+    site.start(daemon)
+    site.wait_ready()
+    expect_recovery(site, servers)
+
+
+def test_the_broker_restarts_in_the_middle(site):
+    servers = stir(site.client())
+    subprocess.run(['rabbitmqctl', '-q', 'stop_app'], check=True, capture_output=True)
+    subprocess.run(['rabbitmqctl', '-q', 'start_app'], check=True, capture_output=True)
+    site.wait_ready()
+    expect_recovery(site, servers)
+
+
+def test_all_connections_to_the_database_are_cut_in_the_middle(site):
+    servers = stir(site.client())
+    for _ in range(5):
+        for row in site.sql("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> "
+                            'CONNECTION_ID()'):
+            subprocess.run(['mariadb', '-e', f'KILL {row["id"]}'], check=False, capture_output=True)
+        time.sleep(0.3)
+    site.wait_ready()
+    expect_recovery(site, servers)
+
+
+def test_a_lost_message_only_delays(site):
+    client = site.client()
+    site.stop('nova-conductor')
+    begun = time.monotonic()
+    uuid = client.boot('late', wait=None)['id']
+    time.sleep(1)
+    subprocess.run(['rabbitmqctl', '-q', '-p', site.transport.rpartition('/')[2], 'purge_queue', 'conductor'],
+                   check=True, capture_output=True)
+    site.start('nova-conductor')
+    client.wait(uuid, 'ACTIVE')
+    assert time.monotonic() - begun < 60
+    assert client.call('DELETE', f'/servers/{uuid}').status_code == 204
+    client.gone(uuid)

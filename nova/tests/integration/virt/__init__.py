@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libvirt driver on real guests.
+
+`test_libvirt` starts a hypervisor host in namespaces, and runs the modules `guests_…` inside of it, in a process with
+green threads as nova-compute is one.
+"""

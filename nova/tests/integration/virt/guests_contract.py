@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libvirt driver keeps the contract that every driver keeps."""
+
+from nova.network import model
+from nova.tests.integration.virt import base
+from nova.tests.unit.virt import contract
+from nova.virt import driver
+
+
+class TestContract(contract.DriverContract, base.GuestCase):
+    patience_s = 30
+
+    def setUp(self):
+        super().setUp()
+        # The end of one test must not be the begin of the next one's events.
+        self.addCleanup(self.events.clear)
+
+    def make_driver(self):
+        self.options('libvirt', wait_soft_reboot_seconds=1)
+        return driver.load_compute_driver(None, 'libvirt.LibvirtDriver')
+
+    def make_vif(self):
+        return base.GuestCase.make_vif(self)
+
+    def make_connection_info(self):
+        return None
+
+    make_instance = contract.DriverContract.make_instance
+
+    def spawn(self, instance=None, vifs=()):
+        instance = instance or self.make_instance()
+        network_info = model.NetworkInfo(list(vifs))
+        self.addCleanup(self.driver.destroy, self.context, instance, network_info)
+        self.driver.spawn(self.context, instance, self.make_image_meta(), [], 'secret', network_info, None)
+        return instance

@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt's XML as plain values: each class is one element, can be compared, and writes itself.
+
+    guest = Guest(virt_type='qemu', name='instance-1', uuid=…, memory_mb=64, vcpus=1)
+    guest.devices.append(Disk(source='/…/disk', driver_format='qcow2', target='vda', bus='virtio'))
+    guest.to_xml()
+
+A field that is None leaves its attribute or element out, and libvirt decides.  Nothing here asks anybody anything.
+"""
+
+import dataclasses
+import re
+
+from lxml import etree
+
+#: Namespace of what we write about a server into its domain.
+NOVA_NS = 'http://openstack.org/xmlns/libvirt/nova/1.1'
+
+# What XML 1.0 cannot hold, escaped or not.
+_UNREPRESENTABLE = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+
+
+def _text(value):
+    """A value as it stands in XML: yes and no for booleans, a replacement for characters that XML has not."""
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return _UNREPRESENTABLE.sub('\ufffd', str(value))
+
+
+def element(tag, *children, text=None, **attributes):
+    """An element.  Attributes and children that are None are left out; `_` in front of a name escapes a keyword."""
+    made = etree.Element(tag)
+    for name, value in attributes.items():
+        if value is not None:
+            made.set(name.lstrip('_'), _text(value))
+    if text is not None:
+        made.text = _text(text)
+    made.extend(child for child in children if child is not None)
+    return made
+
+
+def optional(tag, value, **attributes):
+    """An element with this text, or None where there is no text."""
+    return None if value is None else element(tag, text=value, **attributes)
+
+
+def parse(xml):
+    """The root element of a document that libvirt wrote.  Refers to nothing outside of it."""
+    return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+class Element:
+    """Something that writes itself as an element."""
+
+    def to_element(self):
+        raise NotImplementedError()
+
+    def to_xml(self):
+        return etree.tostring(self.to_element(), pretty_print=True, encoding='unicode')
+
+
+# The domain ----------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Boot(Element):
+    """What the guest starts from: its disks in their boot order, or a kernel given from outside."""
+
+    machine_type: str | None = None
+    arch: str | None = None
+    firmware: str | None = None
+    kernel: str | None = None
+    initrd: str | None = None
+    cmdline: str | None = None
+    menu: bool | None = None
+    smbios: bool = True
+
+    def to_element(self):
+        return element(
+            'os',
+            element('type', text='hvm', arch=self.arch, machine=self.machine_type),
+            optional('kernel', self.kernel), optional('initrd', self.initrd), optional('cmdline', self.cmdline),
+            element('bootmenu', enable=True) if self.menu else None,
+            element('smbios', mode='sysinfo') if self.smbios else None,
+            firmware=self.firmware)
+
+
+@dataclasses.dataclass
+class Cpu(Element):
+    """mode: as [libvirt]cpu_mode; features: {name: libvirt's policy}; topology: (sockets, cores, threads)."""
+
+    mode: str | None = None
+    model: str | None = None
+    features: dict = dataclasses.field(default_factory=dict)
+    topology: tuple | None = None
+
+    def to_element(self):
+        topology = None
+        if self.topology is not None:
+            sockets, cores, threads = self.topology
+            topology = element('topology', sockets=sockets, cores=cores, threads=threads)
+        return element(
+            'cpu', optional('model', self.model, fallback='allow'), topology,
+            *(element('feature', policy=policy, name=name) for name, policy in sorted(self.features.items())),
+            mode=self.mode, match='exact' if self.model else None,
+            check='none' if self.mode in ('host-model', 'maximum') else None)
+
+
+@dataclasses.dataclass
+class CpuTune(Element):
+    """shares: weight against other guests; quota, period: µs of CPU that each virtual CPU gets of each period (µs)."""
+
+    shares: int | None = None
+    period: int | None = None
+    quota: int | None = None
+
+    def to_element(self):
+        return element('cputune', optional('shares', self.shares), optional('period', self.period),
+                       optional('quota', self.quota))
+
+
+@dataclasses.dataclass
+class Clock(Element):
+    """offset: 'utc', or 'localtime' for guests that set their clock by it; timers: (name, {attribute: value})."""
+
+    offset: str = 'utc'
+    timers: tuple = ()
+
+    def to_element(self):
+        return element('clock', *(element('timer', name=name, **attributes) for name, attributes in self.timers),
+                       offset=self.offset)
+
+
+@dataclasses.dataclass
+class SystemInfo(Element):
+    """What the guest reads from its SMBIOS tables; software in it knows by the product where it is."""
+
+    manufacturer: str
+    product: str
+    version: str
+    serial: str | None
+    uuid: str
+    family: str = 'Virtual Machine'
+
+    def to_element(self):
+        entries = [element('entry', text=getattr(self, name), name=name)
+                   for name in ('manufacturer', 'product', 'version', 'serial', 'uuid', 'family')
+                   if getattr(self, name) is not None]
+        return element('sysinfo', element('system', *entries), type='smbios')
+
+
+@dataclasses.dataclass
+class Metadata(Element):
+    """What an operator who looks at the domain wants to know of the server."""
+
+    name: str | None = None
+    created_at: str | None = None
+    package_version: str | None = None
+    flavor_name: str | None = None
+    memory_mb: int | None = None
+    vcpus: int | None = None
+    root_gb: int | None = None
+    ephemeral_gb: int | None = None
+    swap_mb: int | None = None
+    user_id: str | None = None
+    user_name: str | None = None
+    project_id: str | None = None
+    project_name: str | None = None
+    image_id: str | None = None
+    #: (port id, ((address, version), …))
+    ports: tuple = ()
+
+    def to_element(self):
+        root = etree.Element(f'{{{NOVA_NS}}}instance', nsmap={'nova': NOVA_NS})
+        self._add(root, 'package', version=self.package_version)
+        self._add(root, 'name', self.name)
+        if self.created_at:
+            self._add(root, 'creationTime', self.created_at)
+        flavor = self._add(root, 'flavor', name=self.flavor_name)
+        for tag, value in (('memory', self.memory_mb), ('disk', self.root_gb), ('swap', self.swap_mb),
+                           ('ephemeral', self.ephemeral_gb), ('vcpus', self.vcpus)):
+            self._add(flavor, tag, value)
+        owner = self._add(root, 'owner')
+        self._add(owner, 'user', self.user_name or self.user_id, uuid=self.user_id)
+        self._add(owner, 'project', self.project_name or self.project_id, uuid=self.project_id)
+        if self.image_id:
+            self._add(root, 'root', type='image', uuid=self.image_id)
+        ports = self._add(root, 'ports')
+        for port_id, addresses in self.ports:
+            port = self._add(ports, 'port', uuid=port_id)
+            for address, version in addresses:
+                self._add(port, 'ip', type='fixed', address=address, ipVersion=version)
+        return root
+
+    @staticmethod
+    def _add(parent, tag, text=None, **attributes):
+        child = element(f'{{{NOVA_NS}}}{tag}', text=text, **attributes)
+        parent.append(child)
+        return child
+
+
+@dataclasses.dataclass
+class Guest(Element):
+    """A domain."""
+
+    virt_type: str
+    name: str
+    uuid: str
+    memory_mb: int
+    vcpus: int
+    boot: Boot = dataclasses.field(default_factory=Boot)
+    cpu: Cpu | None = None
+    cputune: CpuTune | None = None
+    clock: Clock | None = None
+    sysinfo: SystemInfo | None = None
+    metadata: Metadata | None = None
+    #: names of what is simply there: acpi, apic, pae, …
+    features: tuple = ()
+    hyperv: tuple = ()
+    devices: list = dataclasses.field(default_factory=list)
+
+    def to_element(self):
+        features = [element(name) for name in self.features]
+        if self.hyperv:
+            features.append(element('hyperv', *(element(name, state='on', **attributes)
+                                                for name, attributes in self.hyperv)))
+        return element(
+            'domain',
+            element('name', text=self.name),
+            element('uuid', text=self.uuid),
+            element('metadata', self.metadata.to_element()) if self.metadata else None,
+            element('memory', text=self.memory_mb, unit='MiB'),
+            element('vcpu', text=self.vcpus),
+            _maybe(self.cputune),
+            _maybe(self.sysinfo),
+            self.boot.to_element(),
+            element('features', *features) if features else None,
+            _maybe(self.cpu),
+            _maybe(self.clock),
+            element('on_poweroff', text='destroy'),
+            element('on_reboot', text='restart'),
+            element('on_crash', text='destroy'),
+            element('devices', *(device.to_element() for device in self.devices)),
+            type=self.virt_type)
+
+
+def _maybe(thing):
+    return thing.to_element() if thing is not None else None
+
+
+# Devices -------------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Disk(Element):
+    """A disk in a file on this host.
+
+    device: 'disk', 'cdrom' or 'floppy'; bus: 'virtio', 'scsi', 'sata', 'ide', 'usb', 'fdc'; target: its name ('vda');
+    boot_order: 1 is first; limits: {libvirt's iotune element: value}; backing_file, backing_format: what it is an
+    overlay of.  It is always said what there is, for what is not said libvirt looks up in the file.
+    """
+
+    source: str
+    driver_format: str
+    target: str
+    bus: str
+    device: str = 'disk'
+    cache: str | None = None
+    io: str | None = None
+    discard: str | None = None
+    boot_order: int | None = None
+    serial: str | None = None
+    readonly: bool = False
+    limits: dict = dataclasses.field(default_factory=dict)
+    backing_file: str | None = None
+    backing_format: str | None = None
+
+    def to_element(self):
+        if self.backing_file is None:
+            backing = element('backingStore')
+        else:
+            backing = element('backingStore', element('format', type=self.backing_format),
+                              element('source', file=self.backing_file), element('backingStore'), type='file')
+        return element(
+            'disk',
+            element('driver', name='qemu', type=self.driver_format, cache=self.cache, io=self.io, discard=self.discard),
+            element('source', file=self.source),
+            backing,
+            element('target', dev=self.target, bus=self.bus),
+            element('iotune', *(element(name, text=value) for name, value in sorted(self.limits.items())))
+            if self.limits else None,
+            optional('serial', self.serial),
+            element('readonly') if self.readonly else None,
+            element('boot', order=self.boot_order) if self.boot_order is not None else None,
+            type='file', device=self.device)
+
+
+@dataclasses.dataclass
+class Interface(Element):
+    """A network device, on a bridge of the host.
+
+    target: the host's end of it; inbound, outbound: {'average', 'peak', 'burst': KiB and KiB/s}, seen from the guest.
+    """
+
+    mac: str
+    source: str
+    target: str
+    model: str = 'virtio'
+    mtu: int | None = None
+    driver: str | None = None
+    queues: int | None = None
+    boot_order: int | None = None
+    inbound: dict = dataclasses.field(default_factory=dict)
+    outbound: dict = dataclasses.field(default_factory=dict)
+
+    def to_element(self):
+        bandwidth = None
+        if self.inbound or self.outbound:
+            bandwidth = element('bandwidth',
+                                element('inbound', **self.inbound) if self.inbound else None,
+                                element('outbound', **self.outbound) if self.outbound else None)
+        driver = element('driver', name=self.driver, queues=self.queues) if self.driver or self.queues else None
+        return element(
+            'interface',
+            element('mac', address=self.mac),
+            element('source', bridge=self.source),
+            element('target', dev=self.target),
+            element('model', type=self.model),
+            driver,
+            element('mtu', size=self.mtu) if self.mtu else None,
+            bandwidth,
+            element('boot', order=self.boot_order) if self.boot_order is not None else None,
+            type='bridge')
+
+
+@dataclasses.dataclass
+class Serial(Element):
+    """A serial port, recorded in `log_path`; with `port` it can be reached over TCP on `listen`, else at a terminal of
+    the host."""
+
+    log_path: str | None = None
+    number: int = 0
+    listen: str | None = None
+    port: int | None = None
+
+    def to_element(self):
+        # `append`: what the guest said before it was stopped still tells why.
+        log = element('log', file=self.log_path, append='on') if self.log_path else None
+        target = element('target', port=self.number)
+        if self.port is None:
+            return element('serial', target, log, type='pty')
+        return element('serial', element('source', mode='bind', host=self.listen, service=self.port),
+                       element('protocol', type='raw'), target, log, type='tcp')
+
+
+@dataclasses.dataclass
+class Channel(Element):
+    """A channel to a program in the guest, by its name."""
+
+    name: str
+
+    def to_element(self):
+        return element('channel', element('source', mode='bind'), element('target', type='virtio', name=self.name),
+                       type='unix')
+
+
+@dataclasses.dataclass
+class Graphics(Element):
+    """A screen for VNC; libvirt chooses the port when the guest starts."""
+
+    listen: str
+    keymap: str | None = None
+
+    def to_element(self):
+        return element('graphics', element('listen', type='address', address=self.listen),
+                       type='vnc', autoport=True, keymap=self.keymap)
+
+
+@dataclasses.dataclass
+class Video(Element):
+    """vram_kb: memory of the graphics adapter (KiB)."""
+
+    model: str
+    vram_kb: int | None = None
+
+    def to_element(self):
+        return element('video', element('model', type=self.model, vram=self.vram_kb))
+
+
+@dataclasses.dataclass
+class Input(Element):
+    kind: str
+    bus: str
+
+    def to_element(self):
+        return element('input', type=self.kind, bus=self.bus)
+
+
+@dataclasses.dataclass
+class Rng(Element):
+    """Random numbers for the guest: `bytes` of them per `period_ms` at most."""
+
+    source: str
+    max_bytes: int | None = None
+    period_ms: int | None = None
+
+    def to_element(self):
+        rate = element('rate', bytes=self.max_bytes, period=self.period_ms) if self.max_bytes else None
+        return element('rng', rate, element('backend', text=self.source, model='random'), model='virtio')
+
+
+@dataclasses.dataclass
+class MemoryBalloon(Element):
+    """stats_period_s: how often the guest says what memory it uses; 0 is never."""
+
+    stats_period_s: int = 0
+
+    def to_element(self):
+        return element('memballoon', element('stats', period=self.stats_period_s) if self.stats_period_s else None,
+                       model='virtio')
+
+
+@dataclasses.dataclass
+class Watchdog(Element):
+    """action: what happens to a guest that stops feeding it: reset, poweroff, pause, none."""
+
+    action: str
+
+    def to_element(self):
+        return element('watchdog', model='i6300esb', action=self.action)
+
+
+@dataclasses.dataclass
+class Controller(Element):
+    kind: str
+    model: str | None = None
+    index: int | None = None
+
+    def to_element(self):
+        return element('controller', type=self.kind, model=self.model, index=self.index)

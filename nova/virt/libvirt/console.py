@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest says: the log of its serial port, its screen, its serial ports over TCP."""
+
+import contextlib
+import os
+import socket
+
+from nova import concurrency, conf, exception
+from nova.conf import serial_console
+from nova.console import type as console_type
+from nova.privsep import path as privileged
+from nova.virt.libvirt import paths
+
+CONF = conf.CONF
+
+#: How much of the log is handed out (bytes).
+MAX_LOG_BYTES = 100 * 1024
+
+
+class NoFreePort(exception.NovaException):
+    msg_fmt = 'No port of [serial_console] port_range %(port_range)s is free on %(address)s.'
+
+
+def read_log(instance):
+    """The end of what the guest wrote to its first serial port, as bytes.  b'' before it wrote anything.
+
+    virtlogd moves a log that has grown to console.log.0, and that one to console.log.1.
+    """
+    log, found = os.path.abspath(paths.of(instance, paths.CONSOLE_LOG)), b''
+    for suffix in ('', *(f'.{number}' for number in range(paths.ROTATED_LOGS))):
+        more = privileged.read_tail(log + suffix, MAX_LOG_BYTES - len(found))
+        if suffix and not more:
+            break
+        found = more + found
+        if len(found) >= MAX_LOG_BYTES:
+            break
+    return found
+
+
+def vnc(guest):
+    """`ConsoleVNC`.  Raises InstanceNotFound, ConsoleTypeUnavailable."""
+    port = next((graphics.get('port') for graphics in guest.document().iterfind("devices/graphics[@type='vnc']")), None)
+    if not CONF.vnc.enabled or port in (None, '-1'):
+        raise exception.ConsoleTypeUnavailable(console_type='vnc')
+    return console_type.ConsoleVNC(host=CONF.vnc.server_proxyclient_address, port=int(port))
+
+
+def serial(guest):
+    """`ConsoleSerial`.  Raises InstanceNotFound, ConsoleTypeUnavailable."""
+    port = next(iter(_ports(guest.document())), None)
+    if not CONF.serial_console.enabled or port is None:
+        raise exception.ConsoleTypeUnavailable(console_type='serial')
+    address, number = port
+    return console_type.ConsoleSerial(host=address, port=number)
+
+
+def _ports(document):
+    """(address, port) of each serial port over TCP."""
+    for source in document.iterfind("devices/serial[@type='tcp']/source[@mode='bind']"):
+        yield source.get('host'), int(source.get('service'))
+
+
+@contextlib.contextmanager
+def ports(host, count):
+    """Yield `count` free TCP ports of this host.  They stay free for the body: it starts the guest that takes them.
+
+    Raises NoFreePort.
+    """
+    if not count:
+        yield []
+        return
+    address = CONF.serial_console.proxyclient_address
+    with concurrency.lock('serial-ports'):
+        # A guest that is off keeps its ports: it must find them free when it is started.
+        taken = {number for document in host.list_documents() for _address, number in _ports(document)}
+        found = []
+        for number in serial_console.ports(CONF):
+            if len(found) == count:
+                break
+            if number not in taken and _is_free(address, number):
+                found.append(number)
+        if len(found) < count:
+            raise NoFreePort(port_range=CONF.serial_console.port_range, address=address)
+        yield found
+
+
+def _is_free(address, port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

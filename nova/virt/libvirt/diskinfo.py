@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we know of a server's disks, written down when they are made.
+
+The format of a disk is decided once; from then on it is read from here, never from the disk, which a guest writes.
+"""
+
+import contextlib
+import dataclasses
+import os
+
+from oslo_serialization import jsonutils
+
+from nova.virt.libvirt import paths
+
+_FILE = 'disk.info'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DiskInfo:
+    """format: 'raw' or 'qcow2'; size: bytes the guest sees; base, base_format: name and format of the cached file that
+    it is an overlay of, or None; content: what we put on it ('ext4', 'swap', 'iso9660', …), or None."""
+
+    format: str
+    size: int
+    base: str | None = None
+    base_format: str | None = None
+    content: str | None = None
+
+
+def read(directory):
+    """{file name: DiskInfo} of the server in this directory; empty where there is none."""
+    try:
+        with open(os.path.join(directory, _FILE)) as source:
+            found = jsonutils.loads(source.read())
+    except FileNotFoundError:
+        return {}
+    return {name: DiskInfo(**values) for name, values in found.items()}
+
+
+def of(instance):
+    return read(paths.of(instance))
+
+
+def record(instance, name, info):
+    """Write down a disk.  The file is complete at any time: the old or the new one."""
+    directory = paths.of(instance)
+    known = {**read(directory), name: info}
+    path = os.path.join(directory, _FILE)
+    write_file(path, jsonutils.dumps({name: dataclasses.asdict(info) for name, info in known.items()}))
+
+
+def all_servers(instances_path):
+    """{uuid: {file name: DiskInfo}} of all servers with files below this directory."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(instances_path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                disks = read(entry.path)
+                if disks:
+                    found[entry.name] = disks
+    return found
+
+
+def write_file(path, text):
+    """Put a small text file in place of an old one, in one step."""
+    temporary = f'{path}.new'
+    with open(temporary, 'w') as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    os.rename(temporary, path)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disks of a server, made from the image cache, or out of nothing."""
+
+import dataclasses
+import os
+import shutil
+
+from oslo_log import log as logging
+from oslo_serialization import jsonutils
+from oslo_utils import units
+
+from nova import concurrency, conf, exception
+from nova.privsep import path as privileged
+from nova.virt.libvirt import diskinfo, imagebackend, imagecache, paths
+
+CONF = conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class BaseImageChanged(exception.NovaException):
+    msg_fmt = ('The image that disk %(path)s is an overlay of was lost, and came back as %(found)s instead of '
+               '%(wanted)s.')
+
+
+@dataclasses.dataclass
+class Wanted:
+    """What the disks of a server are made from.
+
+    write_config_drive: f(path), which writes the config drive; asked for only where there is none yet.
+    """
+
+    context: object
+    image_api: object
+    instance: object
+    places: list
+    write_config_drive: object = None
+    config_drive_format: str | None = None
+
+
+def make(wanted):
+    """Make every disk that is not there yet, and fetch what the others need.  {file name: DiskInfo} of all.
+
+    Doing so again changes nothing.  Raises what `imagecache` and `imagebackend` raise; the caller removes the server's
+    directory if nothing was there before.
+    """
+    os.makedirs(paths.of(wanted.instance), exist_ok=True)
+    known = diskinfo.of(wanted.instance)
+    for place in wanted.places:
+        path = paths.of(wanted.instance, place.file)
+        info = known.get(place.file)
+        if info is None or not os.path.exists(path):
+            info = _MAKERS.get(place.file, _make_ephemeral)(wanted, place, path)
+            diskinfo.record(wanted.instance, place.file, info)
+        elif info.base is not None:
+            _require_base(wanted, place, path, info)
+        known[place.file] = info
+    _make_plain_files(wanted)
+    return known
+
+
+def _require_base(wanted, place, path, info):
+    """The cached file below an overlay may have been lost, with the host's disk for example: get it again."""
+    found = imagecache.find(info.base) or _source(wanted, place)
+    if (found.name, found.format) != (info.base, info.base_format):
+        raise BaseImageChanged(path=path, found=f'{found.name} ({found.format})', wanted=f'{info.base} '
+                                                                                         f'({info.base_format})')
+
+
+def _root_size(wanted, place):
+    """Bytes of the root disk by the flavor; None: as large as the image is."""
+    root_gb = wanted.instance.flavor.root_gb
+    return root_gb * units.Gi if root_gb and place.device == 'disk' else None
+
+
+def _source(wanted, place):
+    """The cached file that a disk is made from."""
+    if place.file == paths.ROOT:
+        return imagecache.fetch(wanted.context, wanted.image_api, wanted.instance.image_ref, _root_size(wanted, place))
+    if place.file == paths.SWAP:
+        return imagecache.swap(place.size_mb)
+    return imagecache.ephemeral(place.size_gb, place.file_system)
+
+
+def _make_root(wanted, place, path):
+    return imagebackend.backend().create(path, _source(wanted, place), _root_size(wanted, place) or 0)
+
+
+def _make_ephemeral(wanted, place, path):
+    info = imagebackend.backend().create(path, _source(wanted, place), place.size_gb * units.Gi)
+    return dataclasses.replace(info, content=place.file_system)
+
+
+def _make_swap(wanted, place, path):
+    info = imagebackend.backend().create(path, _source(wanted, place), place.size_mb * units.Mi)
+    return dataclasses.replace(info, content='swap')
+
+
+def _make_config_drive(wanted, place, path):
+    wanted.write_config_drive(path)
+    return diskinfo.DiskInfo('raw', os.path.getsize(path), content=wanted.config_drive_format)
+
+
+_MAKERS = {paths.ROOT: _make_root, paths.SWAP: _make_swap, paths.CONFIG_DRIVE: _make_config_drive}
+
+
+def _make_plain_files(wanted):
+    """Kernel and ramdisk: copies, for libvirt gives each guest's files to that guest's user."""
+    for image_id, name in ((wanted.instance.kernel_id, paths.KERNEL), (wanted.instance.ramdisk_id, paths.RAMDISK)):
+        path = paths.of(wanted.instance, name)
+        if image_id and not os.path.exists(path):
+            cached = imagecache.fetch_plain(wanted.context, wanted.image_api, image_id)
+            concurrency.native(shutil.copyfile, cached.path, f'{path}.part')
+            os.rename(f'{path}.part', path)
+
+
+def remove(instance):
+    """Remove all files of a server.  Nothing happens when there are none.  Returns whether they are gone."""
+    try:
+        privileged.remove_tree(os.path.abspath(paths.of(instance)))
+    except OSError as exc:
+        LOG.warning('Files of the server cannot be removed: %s', exc, instance=instance)
+        return False
+    return True
+
+
+def usage(instance_uuid, disks):
+    """[{'path', 'type', 'virt_disk_size', 'disk_size', 'over_committed_disk_size', 'backing_file'}] of a server's
+    disks; sizes in bytes.  Asks only the file system."""
+    found = []
+    for name, info in sorted(disks.items()):
+        path = os.path.join(CONF.instances_path, instance_uuid, name)
+        try:
+            taken = os.stat(path).st_blocks * 512
+        except FileNotFoundError:
+            continue
+        found.append({'path': path, 'type': info.format, 'virt_disk_size': info.size, 'backing_file': info.base or '',
+                      'disk_size': taken, 'over_committed_disk_size': max(0, info.size - taken)})
+    return found
+
+
+def usage_json(instance):
+    """`usage` as JSON text, as the driver contract has it."""
+    return jsonutils.dumps(usage(instance.uuid, diskinfo.of(instance)))

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract, delegated: every method is a few lines that call the concern that does the work."""
+
+import os
+
+from oslo_log import log as logging
+
+from nova import conf, exception, image
+from nova.virt import configdrive, driver, event, hardware
+from nova.virt.disk import mkfs
+from nova.virt.libvirt import (
+    blockinfo,
+    console,
+    diskinfo,
+    disks,
+    imagebackend,
+    imagecache,
+    inventory,
+    leftovers,
+    lifecycle,
+    paths,
+    power,
+    usage,
+    vif,
+)
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import host as libvirt_host
+
+CONF = conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class LibvirtDriver(driver.ComputeDriver):
+    """Guests of QEMU, with or without KVM, through the libvirt daemon of this host."""
+
+    driver_name = 'libvirt'
+    capabilities = {
+        **driver.ComputeDriver.capabilities,
+        'has_imagecache': True,
+        'supports_image_type_qcow2': True,
+        'supports_image_type_raw': True,
+        'supports_image_type_iso': True,
+        'supports_image_type_ami': True,
+        'supports_image_type_vmdk': True,
+        'supports_image_type_vhd': True,
+        'supports_image_type_vhdx': True,
+        'supports_image_type_vdi': True,
+    }
+
+    def __init__(self, virtapi):
+        super().__init__(virtapi)
+        self.host = libvirt_host.Host(on_lifecycle=self._lifecycle)
+        self.image_api = image.API()
+
+    def _lifecycle(self, uuid, transition):
+        self.emit_event(event.LifecycleEvent(uuid, transition))
+
+    def _guest(self, instance):
+        return libvirt_guest.Guest(self.host, instance.uuid)
+
+    def _request(self, context, instance, image_meta, network_info, block_device_info, injected_files=(),
+                 admin_password=None):
+        def write_config_drive(path):
+            configdrive.write(context, instance, path, network_info, injected_files, admin_password)
+        wanted = configdrive.required_by(instance)
+        return lifecycle.Request(context, instance, image_meta, network_info, block_device_info,
+                                 CONF.config_drive_format if wanted else None, write_config_drive)
+
+    # The host --------------------------------------------------------------------------------------------------------
+
+    def init_host(self, host):
+        imagebackend.backend()
+        os.makedirs(CONF.instances_path, exist_ok=True)
+        self.host.start()
+        inventory.require_virt_type(self.host)
+
+    def cleanup_host(self, host):
+        self.host.stop()
+
+    def get_available_nodes(self, refresh=False):
+        return [self.host.hostname]
+
+    def get_available_resource(self, nodename):
+        return inventory.available_resource(self.host)
+
+    def get_host_uptime(self):
+        return inventory.uptime()
+
+    def get_host_cpu_stats(self):
+        return self.host.cpu_stats()
+
+    # Which guests there are ------------------------------------------------------------------------------------------
+
+    def get_num_instances(self):
+        return self.host.count()
+
+    def list_instances(self):
+        return self.host.list_names()
+
+    def list_instance_uuids(self):
+        return self.host.list_uuids()
+
+    def instance_exists(self, instance):
+        return self._guest(instance).exists()
+
+    def get_info(self, instance):
+        return self._guest(instance).info()
+
+    def list_instance_info(self):
+        return {uuid: hardware.InstanceInfo(*stats) for uuid, stats in self.host.list_stats().items()}
+
+    def instance_on_disk(self, instance):
+        return lifecycle.files_exist(instance)
+
+    def get_instance_disk_info(self, instance, block_device_info=None):
+        if not self.instance_exists(instance):
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
+        return disks.usage_json(instance)
+
+    def find_leftovers(self, known_uuids):
+        return leftovers.find(self.host, set(known_uuids))
+
+    # Birth and death -------------------------------------------------------------------------------------------------
+
+    def cache_image(self, context, image_id):
+        """Fetch an image into the cache of this host, if it is not there.  Returns whether it was fetched."""
+        known = imagecache.find(imagecache.name_of(image_id)) is not None
+        imagecache.fetch(context, self.image_api, image_id)
+        return not known
+
+    def spawn(self, context, instance, image_meta, injected_files, admin_password, network_info=None,
+              block_device_info=None):
+        lifecycle.spawn(self.host, self.image_api, self._request(
+            context, instance, image_meta, network_info, block_device_info, injected_files, admin_password))
+
+    def destroy(self, context, instance, network_info, block_device_info=None, destroy_disks=True, migrate_data=None):
+        lifecycle.destroy(self.host, instance)
+        self.cleanup(context, instance, network_info, block_device_info, destroy_disks, migrate_data)
+
+    def cleanup(self, context, instance, network_info, block_device_info=None, destroy_disks=True, migrate_data=None,
+                destroy_vifs=True):
+        lifecycle.cleanup(instance, network_info, destroy_disks, destroy_vifs)
+
+    def delete_instance_files(self, instance):
+        return disks.remove(instance)
+
+    # Power -----------------------------------------------------------------------------------------------------------
+
+    def power_off(self, instance, timeout=0, retry_interval=0):
+        power.power_off(self._guest(instance), timeout, retry_interval)
+
+    def power_on(self, context, instance, network_info, block_device_info=None):
+        guest = self._guest(instance)
+        if guest.is_active():
+            guest.unpause()
+        else:
+            self._make_again(context, instance, network_info, block_device_info)
+
+    def _make_again(self, context, instance, network_info, block_device_info):
+        lifecycle.make_again(self.host, self.image_api, self._request(
+            context, instance, instance.image_meta, network_info, block_device_info))
+
+    def reboot(self, context, instance, network_info, reboot_type, block_device_info=None, bad_volumes_callback=None):
+        if reboot_type == 'SOFT' and power.reboot_softly(self._guest(instance)):
+            return
+        self._make_again(context, instance, network_info, block_device_info)
+
+    def pause(self, instance):
+        self._guest(instance).pause()
+
+    def unpause(self, instance):
+        self._guest(instance).unpause()
+
+    def suspend(self, context, instance):
+        self._guest(instance).save()
+
+    def resume(self, context, instance, network_info, block_device_info=None):
+        vif.plug(network_info)
+        power.resume(self._guest(instance))
+
+    def resume_state_on_host_boot(self, context, instance, network_info, block_device_info=None):
+        if not power.is_as_it_was(self._guest(instance)):
+            self._make_again(context, instance, network_info, block_device_info)
+
+    def trigger_crash_dump(self, instance):
+        self._guest(instance).inject_nmi()
+
+    # What the guest says ---------------------------------------------------------------------------------------------
+
+    def get_console_output(self, context, instance):
+        if not self.instance_exists(instance):
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
+        return console.read_log(instance)
+
+    def get_vnc_console(self, context, instance):
+        return console.vnc(self._guest(instance))
+
+    def get_serial_console(self, context, instance):
+        return console.serial(self._guest(instance))
+
+    def get_diagnostics(self, instance):
+        return usage.flat(self._guest(instance))
+
+    def get_instance_diagnostics(self, instance):
+        return usage.full(self._guest(instance), instance.launched_at, paths.CONFIG_DRIVE in diskinfo.of(instance))
+
+    def block_stats(self, instance, disk_id):
+        return usage.of_disk(self._guest(instance), disk_id)
+
+    # Images and disks ------------------------------------------------------------------------------------------------
+
+    def manage_image_cache(self, context, all_instances):
+        used = {image_id for instance in all_instances
+                for image_id in (instance.image_ref, instance.kernel_id, instance.ramdisk_id) if image_id}
+        imagecache.clean(used)
+
+    def is_supported_fs_format(self, fs_type):
+        return fs_type in mkfs.FILE_SYSTEMS
+
+    def default_root_device_name(self, instance, image_meta, root_bdm):
+        device = (root_bdm.device_type if root_bdm else None) or 'disk'
+        bus = (root_bdm.disk_bus if root_bdm else None) or blockinfo.bus_for(image_meta, device)
+        return f'/dev/{blockinfo.first_name(bus)}'
+
+    def default_device_names_for_instance(self, instance, root_device_name, *block_device_lists):
+        bdms = [bdm for bdms in block_device_lists for bdm in bdms or ()]
+        for bdm, name in blockinfo.default_names(instance.image_meta, root_device_name, bdms):
+            bdm.device_name = name
+
+    def get_device_name_for_instance(self, instance, bdms, block_device_obj):
+        if block_device_obj.device_name:
+            return block_device_obj.device_name
+        return blockinfo.default_names(instance.image_meta, instance.root_device_name, [*bdms, block_device_obj])[-1][1]
+
+    # Networks --------------------------------------------------------------------------------------------------------
+
+    def plug_vifs(self, instance, network_info):
+        vif.plug(network_info)
+
+    def unplug_vifs(self, instance, network_info):
+        vif.unplug(network_info)
+
+    def ensure_filtering_rules_for_instance(self, instance, network_info):
+        """The filter is kept by whoever allocates the addresses, for devices by name: it is there before them."""

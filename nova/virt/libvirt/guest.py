@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One domain, looked up anew by its uuid for every call: it survives a restart of the daemon."""
+
+import libvirt
+
+from nova import concurrency, exception
+from nova.virt import hardware
+from nova.virt.libvirt import config, errors
+from nova.virt.libvirt import host as libvirt_host
+
+# How often, and how long apart (s), a guest is killed that does not die: its disks may hold it in the kernel.
+_KILL_ATTEMPTS = 3
+_KILL_PAUSE_S = 2
+
+_UNDEFINE = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
+
+_NAME_TAKEN = (libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_OPERATION_FAILED)
+
+
+
+def define(host, document, instance_id=None):
+    """Record a domain (a `config.Guest`), or replace the one of that uuid.  Returns its `Guest`.
+
+    Raises InstanceExists if another domain has its name.
+    """
+    xml = document.to_xml()
+    try:
+        host.call(lambda connection: connection.defineXML(xml), instance_id=instance_id)
+    except errors.LibvirtError as exc:
+        if exc.code in _NAME_TAKEN and document.name in host.list_names():
+            raise exception.InstanceExists(name=document.name) from exc
+        raise
+    return Guest(host, document.uuid)
+
+
+class Guest:
+    """The domain with this uuid.  Every method raises InstanceNotFound when there is none."""
+
+    def __init__(self, host, uuid):
+        self.host = host
+        self.uuid = uuid
+
+    def _call(self, function, *args):
+        """`function(domain, *args)` in a native thread."""
+        def run(connection):
+            return function(connection.lookupByUUIDString(self.uuid), *args)
+        return self.host.call(run, instance_id=self.uuid)
+
+    # What it is ------------------------------------------------------------------------------------------------------
+
+    def exists(self):
+        try:
+            self._call(lambda domain: None)
+        except exception.InstanceNotFound:
+            return False
+        return True
+
+    def name(self):
+        return self._call(lambda domain: domain.name())
+
+    def info(self):
+        """`hardware.InstanceInfo`."""
+        def ask(domain):
+            state, max_mem_kb, mem_kb, num_cpu, cpu_time_ns = domain.info()
+            saved = state == libvirt.VIR_DOMAIN_SHUTOFF and domain.hasManagedSaveImage(0)
+            return hardware.InstanceInfo(libvirt_host.power_state_of(state, saved), max_mem_kb, mem_kb, num_cpu,
+                                         cpu_time_ns, domain.ID())
+        return self._call(ask)
+
+    def is_active(self):
+        """Whether the hypervisor runs it, be it paused or asleep."""
+        return bool(self._call(lambda domain: domain.isActive()))
+
+    def power_state(self):
+        """One of `nova.virt.power_state`."""
+        return self.info().state
+
+    def document(self, inactive=False):
+        """Its XML as it runs, or as it will be when it starts again (`inactive`), as an element."""
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0
+        return config.parse(self._call(lambda domain: domain.XMLDesc(flags)))
+
+    # Power -----------------------------------------------------------------------------------------------------------
+
+    def start(self, paused=False):
+        """Nothing happens when it runs."""
+        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+
+        def run(domain):
+            if not domain.isActive():
+                domain.createWithFlags(flags)
+        self._call(run)
+
+    def shut_down(self):
+        """Press the power button; what comes of it is up to the guest.  Nothing happens when it does not run."""
+        def run(domain):
+            if domain.isActive():
+                domain.shutdown()
+        self._call_racing_its_end(run)
+
+    def kill(self):
+        """Pull the plug.  Nothing happens when it does not run.
+
+        Raises InstancePowerOffFailure when it is still there after several attempts.
+        """
+        def run(domain):
+            if domain.isActive():
+                domain.destroy()
+        for left in reversed(range(_KILL_ATTEMPTS)):
+            try:
+                self._call_racing_its_end(run)
+                return
+            except errors.LibvirtError as exc:
+                if not left:
+                    raise exception.InstancePowerOffFailure(reason=exc.format_message()) from exc
+                concurrency.sleep(_KILL_PAUSE_S)
+
+    def _call_racing_its_end(self, function):
+        try:
+            self._call(function)
+        except errors.WrongGuestState:
+            if self.is_active():
+                raise
+
+    def pause(self):
+        """Nothing happens when it is paused.  Raises `errors.WrongGuestState` when it does not run."""
+        def run(domain):
+            if domain.info()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                domain.suspend()
+        self._call(run)
+
+    def unpause(self):
+        """Wakes it, too, when it put itself to sleep.  Nothing happens when it is neither."""
+        def run(domain):
+            state = domain.info()[0]
+            if state == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+            elif state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                domain.pMWakeup(0)
+        self._call(run)
+
+    def save(self):
+        """Put its memory on the disk and stop it; `start` goes on from there.  Nothing happens when it does not run."""
+        def run(domain):
+            if domain.isActive():
+                domain.managedSave(0)
+        self._call(run)
+
+    def forget_saved(self):
+        """The next start is a boot."""
+        def run(domain):
+            if domain.hasManagedSaveImage(0):
+                domain.managedSaveRemove(0)
+        self._call(run)
+
+    def inject_nmi(self):
+        self._call(lambda domain: domain.injectNMI(0))
+
+    def undefine(self):
+        """Remove it from libvirt, with all libvirt keeps of it (firmware variables, saved memory).
+
+        Nothing happens when there is none.
+        """
+        try:
+            self._call(lambda domain: domain.undefineFlags(_UNDEFINE))
+        except exception.InstanceNotFound:
+            return
+
+    # What it uses ----------------------------------------------------------------------------------------------------
+
+    def usage(self):
+        """{'cpu': [ns, …], 'memory': {…}, 'disks': {name: (reads, bytes, writes, bytes, errors)},
+        'nics': {device: (rx bytes, packets, errors, drops, tx …)}}; what a guest that does not run has none of is
+        empty."""
+        root = self.document()
+        disks = [target.get('dev') for target in root.iterfind('devices/disk/target')]
+        nics = [(target.get('dev'), mac.get('address')) for target, mac in
+                ((nic.find('target'), nic.find('mac')) for nic in root.iterfind('devices/interface'))
+                if target is not None and mac is not None]
+        return self._call(_usage, disks, nics)
+
+
+def _usage(domain, disks, nics):
+    """Runs in a native thread."""
+    used = {'cpu': [], 'memory': {}, 'disks': {}, 'nics': {}}
+    if not domain.isActive():
+        return used
+    used['cpu'] = [cpu[2] for cpu in _or(domain.vcpus, ([], []))[0]]
+    used['memory'] = _or(domain.memoryStats, {})
+    for name in disks:
+        stats = _or(lambda name=name: domain.blockStats(name))
+        if stats:
+            used['disks'][name] = tuple(stats)
+    for device, mac in nics:
+        stats = _or(lambda device=device: domain.interfaceStats(device))
+        if stats:
+            used['nics'][device] = (mac, *stats)
+    return used
+
+
+def _or(ask, otherwise=None):
+    """What libvirt says, or `otherwise` if it cannot say that of this guest."""
+    try:
+        return ask()
+    except libvirt.libvirtError as exc:
+        if errors.is_disconnect(exc):
+            raise
+        return otherwise

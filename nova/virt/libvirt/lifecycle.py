@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest comes, is made again, and goes."""
+
+import contextlib
+import dataclasses
+import os
+
+from oslo_log import log as logging
+
+from nova import conf, exception
+from nova.virt import driver
+from nova.virt.libvirt import blockinfo, console, diskinfo, disks, domain, paths, vif
+from nova.virt.libvirt import guest as libvirt_guest
+
+CONF = conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: Errors that another host would run into as well.
+_HOPELESS = (exception.ImageNotFound, exception.ImageNotAuthorized, exception.ImageNotActive, exception.Invalid)
+
+
+@dataclasses.dataclass
+class Request:
+    """A guest to be made.
+
+    config_drive: 'iso9660' or 'vfat' where the server is to have one, else None; write_config_drive: f(path).
+    """
+
+    context: object
+    instance: object
+    image_meta: object
+    network_info: object = None
+    block_device_info: object = None
+    config_drive: str | None = None
+    write_config_drive: object = None
+
+
+def spawn(host, image_api, request):
+    """Make the guest and start it.  Raises InstanceExists, BuildAbortException, and what else goes wrong; then nothing
+    of it is left here."""
+    instance = request.instance
+    _require_new(host, instance)
+    with contextlib.ExitStack() as undo:
+        # Of a build that died with its process: nobody ever saw this guest.
+        disks.remove(instance)
+        undo.callback(_remove_quietly, host, instance, request.network_info)
+        try:
+            _make_and_start(host, image_api, request)
+        except exception.ConfigInvalid:
+            # This host's fault, not that of what was asked for.
+            raise
+        except _HOPELESS as exc:
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=exc.format_message()) from exc
+        undo.pop_all()
+    LOG.info('The guest runs', instance=instance)
+
+
+def _require_new(host, instance):
+    if instance.uuid in host.list_uuids() or instance.name in host.list_names():
+        raise exception.InstanceExists(name=instance.name)
+
+
+def _make_and_start(host, image_api, request):
+    instance, image_meta = request.instance, request.image_meta
+    if driver.block_device_info_get_mapping(request.block_device_info):
+        raise exception.DriverUnsupported(host=CONF.host, method='attach volumes')
+    machine_type = domain.machine_type(host, image_meta)
+    config_drive = _config_drive_format(request)
+    places = blockinfo.layout(instance, image_meta, request.block_device_info, machine_type, config_drive)
+    made = disks.make(disks.Wanted(request.context, image_api, instance, places, request.write_config_drive,
+                                   config_drive))
+    vif.plug(request.network_info)
+    ports = domain.serial_port_count(instance, image_meta, host.arch) if CONF.serial_console.enabled else 0
+    with console.ports(host, ports) as serial_ports:
+        plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
+                           request.context)
+        guest = libvirt_guest.define(host, domain.guest(host, plan), instance.uuid)
+        guest.start()
+    return guest
+
+
+def _config_drive_format(request):
+    """The format of the server's config drive; what it has it keeps."""
+    there = diskinfo.of(request.instance).get(paths.CONFIG_DRIVE)
+    if there and os.path.exists(paths.of(request.instance, paths.CONFIG_DRIVE)):
+        return there.content
+    return request.config_drive or (there and CONF.config_drive_format)
+
+
+def make_again(host, image_api, request):
+    """Pull the plug if need be, and start the guest as it is recorded now.
+
+    Missing disks are made, missing interfaces plugged.  Raises InstanceNotFound.
+    """
+    guest = libvirt_guest.Guest(host, request.instance.uuid)
+    guest.kill()
+    guest.forget_saved()
+    _make_and_start(host, image_api, request)
+    LOG.info('The guest runs again', instance=request.instance)
+
+
+def destroy(host, instance):
+    """Stop the guest at once, and remove it from libvirt.  Nothing happens when there is none.
+
+    Raises InstancePowerOffFailure.
+    """
+    guest = libvirt_guest.Guest(host, instance.uuid)
+    try:
+        guest.kill()
+    except exception.InstanceNotFound:
+        LOG.warning('There is no guest to destroy', instance=instance)
+        return
+    guest.undefine()
+    LOG.info('The guest is destroyed', instance=instance)
+
+
+def cleanup(instance, network_info, destroy_disks=True, destroy_vifs=True):
+    """Remove what stands around a guest that is gone."""
+    if destroy_vifs:
+        vif.unplug(network_info)
+    if destroy_disks and not disks.remove(instance):
+        # The caller asks again, through `delete_instance_files`.
+        LOG.warning('Files of the server stay for now', instance=instance)
+
+
+def _remove_quietly(host, instance, network_info):
+    """The undo of a build: goes as far as it can, and never hides the first error."""
+    def remove_guest():
+        if libvirt_guest.Guest(host, instance.uuid).exists():
+            destroy(host, instance)
+    for step in (remove_guest, lambda: cleanup(instance, network_info)):
+        try:
+            step()
+        except Exception:  # an undo step: said in the log, and the first error goes on
+            LOG.exception('What is left of a failed build cannot be removed', instance=instance)
+
+
+def files_exist(instance):
+    return os.path.isdir(paths.of(instance))

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the files of servers are.  Everything of one server is in one directory, named by its uuid."""
+
+import os
+
+from nova import conf
+
+CONF = conf.CONF
+
+#: Disks, by the file's name in the server's directory.
+ROOT = 'disk'
+SWAP = 'disk.swap'
+CONFIG_DRIVE = 'disk.config'
+KERNEL = 'kernel'
+RAMDISK = 'ramdisk'
+CONSOLE_LOG = 'console.log'
+
+#: How many of the logs that virtlogd puts away are looked at.
+ROTATED_LOGS = 3
+
+
+def ephemeral(number):
+    return f'disk.eph{number}'
+
+
+def of(instance, name=None):
+    """The server's directory, or a file in it."""
+    directory = os.path.join(CONF.instances_path, instance.uuid)
+    return directory if name is None else os.path.join(directory, name)
+
+
+def cache(name=None):
+    """The directory of cached images, or a file in it."""
+    directory = os.path.join(CONF.instances_path, CONF.image_cache.subdirectory_name)
+    return directory if name is None else os.path.join(directory, name)
+
+
+def locks():
+    return os.path.join(CONF.instances_path, 'locks')

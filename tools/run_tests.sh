@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+set -u
+usage() {
+    cat <<'TEXT'
+Usage: tools/run_tests.sh [--venv DIR] [STAGE...] [-- PYTEST ARGUMENTS]
+
+Runs what CI runs. Stages, in this order; all of them if none is named:
+
+  lint         ruff, tools/check_imports.py, generated samples, shell syntax
+  unit         nova/tests/unit, in NOVA_TEST_WORKERS processes (2)
+  functional   nova/tests/functional: all services with SQLite and the fake driver
+  integration  nova/tests/integration, one at a time: real RabbitMQ, MariaDB, PostgreSQL, libvirt and QEMU guests
+  docs         the documentation, warnings are errors
+
+Installs the system packages that are missing (needs root for that), makes or updates the virtual environment (.venv,
+or --venv DIR), starts the servers that integration tests need unless they run, and builds the test guest once.
+Ends with the time of each stage; the status is 0 only if all went well. What was skipped and should not have been is
+a failure (tools/lib/allowed_skips.txt; in CI, with CI=true, nothing may be skipped).
+TEXT
+}
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+. "$TREE/tools/lib/services.sh"
+cd "$TREE" || exit 1
+
+ALL='lint unit functional integration docs'
+stages=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --venv) VENV=$2; shift ;;
+        lint | unit | functional | integration | docs) stages+=("$1") ;;
+        all) read -ra stages <<<"$ALL" ;;
+        --) shift; break ;;
+        *) usage >&2; fail "no such stage: $1" ;;
+    esac
+    shift
+done
+[ ${#stages[@]} -gt 0 ] || read -ra stages <<<"$ALL"
+pytest_arguments=("$@")
+REPORTS=$TREE/.cache/test-reports
+mkdir -p "$REPORTS"
+
+wants() {
+    case " ${stages[*]} " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
+# Whether nothing was skipped that must not be.
+check_skips() {
+    "$VENV/bin/python" tools/lib/skips.py tools/lib/allowed_skips.txt "$REPORTS/$1"/*.xml
+}
+
+# Run tests in several processes.
+run_in_parallel() {
+    "$VENV/bin/python" tools/lib/parallel_tests.py "nova/tests/$1" --reports "$REPORTS/$1" \
+        --processes "${NOVA_TEST_WORKERS:-2}" -- "${pytest_arguments[@]}" && check_skips "$1"
+}
+
+setup() {
+    local profiles='build'
+    ! wants integration || profiles='build compute network test'
+    # shellcheck disable=SC2086
+    [ -z "$(missing_packages $profiles)" ] || ! is_root || install_packages $profiles
+    make_venv requirements.txt test-requirements.txt
+    wants integration || return 0
+    # shellcheck disable=SC2086
+    install_packages $profiles
+    start_mariadb
+    start_postgresql
+    start_rabbitmq
+    tools/guest-image || fail 'the test guest cannot be built'
+}
+
+stage_lint() {
+    local status=0 script
+    "$VENV/bin/ruff" check nova tools setup.py tools/guest-image || status=1
+    "$VENV/bin/python" tools/check_imports.py || status=1
+    tools/gen_samples.sh --check --venv "$VENV" config policy || status=1
+    for script in tools/*.sh tools/lib/*.sh .ci/run tools/guest/init tools/guest/bin/*; do
+        bash -n "$script" || status=1
+        [[ $script == */lib/* || $script == *-lib || -x $script ]] || { echo "$script: no run bit"; status=1; }
+    done
+    return $status
+}
+
+stage_unit() {
+    run_in_parallel unit
+}
+
+stage_functional() {
+    run_in_parallel functional
+}
+
+stage_integration() {
+    mkdir -p "$REPORTS/integration"
+    timeout --kill-after=30 18m "$VENV/bin/python" -m pytest -v nova/tests/integration \
+        --junit-xml="$REPORTS/integration/all.xml" "${pytest_arguments[@]}"
+    local status=$?
+    [ $status != 124 ] || echo 'still not finished after 18 minutes'
+    [ $status = 0 ] && check_skips integration
+}
+
+stage_docs() {
+    local builder
+    if [ ! -e doc/source/conf.py ]; then
+        echo 'doc/source is missing'
+        return 1
+    fi
+    for builder in html man; do
+        "$VENV/bin/python" -m sphinx -W --keep-going -q -b $builder doc/source doc/build/$builder || return 1
+    done
+    echo 'doc/build/html, doc/build/man'
+}
+
+results=()
+status=0
+began=$SECONDS
+setup
+results+=("$(printf '%-12s %5d s  done' setup $((SECONDS - began)))")
+for stage in "${stages[@]}"; do
+    say "$stage"
+    since=$SECONDS
+    if "stage_$stage"; then outcome=passed; else outcome=FAILED status=1; fi
+    results+=("$(printf '%-12s %5d s  %s' "$stage" $((SECONDS - since)) $outcome)")
+done
+echo
+say 'summary'
+printf '%s\n' "${results[@]}" "$(printf '%-12s %5d s' total $((SECONDS - began)))"
+exit $status

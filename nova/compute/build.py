@@ -6,6 +6,7 @@ from oslo_utils import timeutils
 
 from nova import concurrency, exception
 from nova.compute import block_devices, power_state, task_states, vm_states
+from nova.compute.operations import carries_out
 from nova.network import model as network_model
 from nova.objects import network_request
 
@@ -19,6 +20,7 @@ FINAL = (exception.BuildAbortException, exception.ImageNotFound, exception.Image
          exception.SecurityGroupNotFound)
 
 
+@carries_out('build_and_run_instance', 'compute__do_build_and_run_instance')
 def build(op):
     """Make the server here; when this fails, nothing of it is left here.
 

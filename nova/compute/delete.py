@@ -4,8 +4,10 @@
 from oslo_utils import timeutils
 
 from nova.compute import block_devices, power_state, vm_states
+from nova.compute.operations import carries_out
 
 
+@carries_out('terminate_instance')
 def terminate(op):
     """Remove the guest, its addresses and its records."""
     instance = op.instance

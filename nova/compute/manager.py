@@ -18,9 +18,16 @@ from nova.virt import virtapi
 
 LOG = log.getLogger(__name__)
 
+#: The modules whose functions carry out orders.
+CONCERNS = (build, delete, power)
 
+
+@operations.surface('compute', *CONCERNS)
 class ComputeManager(manager.Manager):
-    """One per host.  Has no database: objects go through the conductor."""
+    """One per host.  Has no database: objects go through the conductor.
+
+    Each order that a concern carries out is a method here, by `operations.surface`.
+    """
 
     target = oslo_messaging.Target(version=compute_rpcapi.VERSION)
     binary = 'nova-compute'
@@ -63,23 +70,6 @@ class ComputeManager(manager.Manager):
             concurrency.sleep(0.1)
         self.driver.register_event_listener(None)
         self.driver.cleanup_host(self.host)
-
-    # Orders -----------------------------------------------------------------------------------------------------------
-
-    def build_and_run_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'compute__do_build_and_run_instance', build.build)
-
-    def terminate_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'compute_terminate_instance', delete.terminate)
-
-    def start_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'compute_start_instance', power.start)
-
-    def stop_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'compute_stop_instance', power.stop)
-
-    def reboot_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'compute_reboot_instance', power.reboot)
 
     # Questions --------------------------------------------------------------------------------------------------------
 

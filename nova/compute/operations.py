@@ -19,6 +19,38 @@ from nova.monitoring import metrics
 LOG = log.getLogger(__name__)
 
 
+def carries_out(method, event=None):
+    """Mark a concern's function as what a service does for orders of that method.
+
+    :param method: the name in the RPC surface, and in the order.
+    :param event: the step's name in the action's events; the service's binary and the method if not given.
+    """
+    def mark(body):
+        body.order = (method, event)
+        return body
+    return mark
+
+
+def surface(prefix, *concerns):
+    """Class decorator of a manager: a method for each order that the concerns carry out."""
+    def extend(cls):
+        for concern in concerns:
+            for body in vars(concern).values():
+                if getattr(body, '__module__', None) == concern.__name__ and hasattr(body, 'order'):
+                    method, event = body.order
+                    setattr(cls, method, _answer_bell(method, event or f'{prefix}_{method}', body))
+        return cls
+    return extend
+
+
+def _answer_bell(method, event, body):
+    def ring(self, context, action_id):
+        run(self, context, action_id, event, body)
+    ring.__name__ = method
+    ring.__doc__ = body.__doc__
+    return ring
+
+
 class Operation:
     """One action on one server, while this service does it.
 
@@ -124,7 +156,7 @@ class Operation:
 
 
 def _state_of(action):
-    return states.ACTIONS.get({'reboot': 'reboot_hard'}.get(action.action, action.action), states.ACTIONS['update'])
+    return states.by_record(action.action)
 
 
 def _message(exc):

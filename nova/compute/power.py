@@ -2,9 +2,11 @@
 """Starting, stopping and rebooting servers.  Every step may be repeated."""
 
 from nova.compute import block_devices, task_states, vm_states
+from nova.compute.operations import carries_out
 from nova.conf import CONF
 
 
+@carries_out('stop_instance')
 def stop(op):
     """Shut the guest down: it gets time to do so by itself unless `clean_shutdown` is false."""
     op.host.driver.power_off(op.instance, *_patience(op))
@@ -12,6 +14,7 @@ def stop(op):
     op.expects(task_states.POWERING_OFF)
 
 
+@carries_out('start_instance')
 def start(op):
     instance = op.instance
     network_info = _network_info(op)
@@ -26,6 +29,7 @@ _REBOOT_TASKS = {'SOFT': (task_states.REBOOT_PENDING, task_states.REBOOT_STARTED
                  'HARD': (task_states.REBOOT_PENDING_HARD, task_states.REBOOT_STARTED_HARD)}
 
 
+@carries_out('reboot_instance')
 def reboot(op):
     """Start the guest again: SOFT asks it, HARD pulls the plug and makes the guest anew from the records."""
     instance, kind = op.instance, op.args.get('reboot_type', 'SOFT')

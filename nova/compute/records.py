@@ -2,18 +2,19 @@
 """Recording what was asked for: the server's new state and the order, in one transaction."""
 
 from nova import db, exception
+from nova.conf import CONF
 from nova.objects import base, instance_action, quotas
 from nova.objects import instance as instance_obj
 
 
 @base.retried
-def order(context, instance, row, action, binary, host, method, args=None, queue_delete=False):
+def order(context, instance, row, binary, host, method, args=None, queue_delete=None):
     """Write an order for a server whose state allows it; returns the action's id.
 
     The state is guarded again in the WHERE: of two requests at once, one gets InstanceInvalidState.
 
     :param row: of the state table; its first `meanwhile` becomes the task state.
-    :param queue_delete: the server stops counting against its project's quota.
+    :param queue_delete: True: the server stops counting against its project's quota; False: it counts again.
     """
     values = {'task_state': row.meanwhile[0]} if row.meanwhile else {}
     if queue_delete:
@@ -23,28 +24,34 @@ def order(context, instance, row, action, binary, host, method, args=None, queue
         with db.session.writer(context) as conn:
             if values:
                 instance_obj.guarded_update(conn, instance.uuid, values, expected, row.vm)
-            action_id = instance_action.record(conn, context, action, instance.uuid, binary=binary, host=host,
-                                               method=method, args=args or {})
+            action_id = instance_action.record(conn, context, row.record, instance.uuid, binary=binary,
+                                               host=host, method=method, args=args or {})
     except exception.UnexpectedTaskState as exc:
         raise exception.InstanceInvalidState(attr='task_state', instance_uuid=instance.uuid,
                                              state=exc.kwargs['actual'], method=row.name) from exc
     except exception.UnexpectedVMState as exc:
         raise exception.InstanceInvalidState(attr='vm_state', instance_uuid=instance.uuid,
                                              state=exc.kwargs['actual'], method=row.name) from exc
-    if queue_delete:
+    if queue_delete is not None:
         with db.session.api_writer(context) as conn:
-            db.mappings.update_instance(conn, instance.uuid, {'queued_for_delete': True})
+            db.mappings.update_instance(conn, instance.uuid, {'queued_for_delete': queue_delete})
     for name, value in values.items():
         instance.trust(name, value)
     return action_id
 
 
-def note(context, instance, action, values):
-    """Change a server at once and leave a record of who did it."""
+def note(context, instance, action, values, event=None):
+    """Change a server at once and leave a record of who did it.
+
+    :param event: name of the one step that this was, or None.
+    """
     with db.session.writer(context) as conn:
         if values:
             instance_obj.guarded_update(conn, instance.uuid, instance_obj.column_values(values))
-        instance_action.record(conn, context, action, instance.uuid)
+        action_id = instance_action.record(conn, context, action, instance.uuid)
+        if event:
+            db.actions.start_event(conn, {'action_id': action_id, 'event': event, 'host': CONF.host})
+            db.actions.finish_events(conn, action_id, {'finish_time': db.types.utcnow(), 'result': 'Success'})
     instance.obj_reset_changes()
 
 

@@ -7,8 +7,8 @@ from nova import rpc
 from nova.conf import CONF
 
 # Version  what, and why
-#   1.0    doorbells (the orders are in the database): build_and_run_instance, terminate_instance, start_instance,
-#          stop_instance, reboot_instance; calls: get_console_output, get_host_uptime, refresh_instance_security_rules
+#   1.0    doorbells (the orders are in the database), one method for each kind of order, see `CONCERNS` in the
+#          manager; calls: get_console_output, get_host_uptime, refresh_instance_security_rules
 VERSION = '1.0'
 TOPIC = 'compute'
 
@@ -19,23 +19,9 @@ class ComputeAPI:
     def __init__(self):
         self.client = rpc.get_client(oslo_messaging.Target(topic=TOPIC, version=VERSION))
 
-    def _ring(self, context, host, method, action_id):
+    def ring(self, context, host, method, action_id):
+        """Wake a host that has an order to carry out; `method` is the order's."""
         self.client.prepare(server=host).ring(context, method, action_id=action_id)
-
-    def build_and_run_instance(self, context, host, action_id):
-        self._ring(context, host, 'build_and_run_instance', action_id)
-
-    def terminate_instance(self, context, host, action_id):
-        self._ring(context, host, 'terminate_instance', action_id)
-
-    def start_instance(self, context, host, action_id):
-        self._ring(context, host, 'start_instance', action_id)
-
-    def stop_instance(self, context, host, action_id):
-        self._ring(context, host, 'stop_instance', action_id)
-
-    def reboot_instance(self, context, host, action_id):
-        self._ring(context, host, 'reboot_instance', action_id)
 
     def get_console_output(self, context, instance, tail_length):
         """The last lines (None or -1: all that is kept) of the guest's console, as text."""

@@ -35,6 +35,7 @@ class Action:
     :param lock: a locked server refuses it to non-admins.
     :param host: 'needed': the server must have a host; 'up': whose service is up.
     :param fails: the vm_state when it fails; None: unchanged, since nothing was lost and the user may try again.
+    :param record: its name in the server's actions.
     """
 
     name: str
@@ -46,7 +47,17 @@ class Action:
     lock: bool = False
     host: str = ''
     fails: str | None = None
+    record: str = ''
 
+
+#: What users read in a server's actions, where it is another name.  Source: "Server states", section 3.
+_RECORDED = {
+    'soft_delete': 'delete', 'force_delete': 'delete', 'reboot_hard': 'reboot', 'confirm_resize': 'confirmResize',
+    'revert_resize': 'revertResize', 'set_admin_password': 'changePassword', 'snapshot': 'createImage',
+    'backup': 'createBackup', 'shelve_offload': 'shelveOffload', 'live_migrate': 'live-migration',
+    'live_migrate_abort': 'live_migration_cancel', 'live_migrate_force_complete': 'live_migration_force_complete',
+    'attach_volume_shelved': 'attach_volume', 'reset_state': 'resetState',
+}
 
 #: Actions after whose failure nobody knows what is left of the server.
 _BREAKING = ('create', 'delete', 'soft_delete', 'force_delete', 'restore', 'reboot_hard', 'rebuild', 'resize',
@@ -57,7 +68,7 @@ def _row(name, vm_states, tasks, meanwhile=(), ends=None, flags=''):
     words = flags.split()
     return Action(name, vm_states, tasks, tuple(meanwhile), ends, 'launched' in words, 'lock' in words,
                   'up' if 'up' in words else 'needed' if 'host' in words else '',
-                  vm.ERROR if name in _BREAKING else None)
+                  vm.ERROR if name in _BREAKING else None, _RECORDED.get(name, name))
 
 
 _ROWS = (
@@ -137,6 +148,13 @@ _ROWS = (
 
 #: Action by name.
 ACTIONS = {action.name: action for action in _ROWS}
+#: The last of those with one name in the records is the one that may break most.
+_BY_RECORD = {action.record: action for action in _ROWS}
+
+
+def by_record(name):
+    """The row of an action that was recorded under a name; that of `update` for one which the table does not have."""
+    return _BY_RECORD.get(name, ACTIONS['update'])
 
 
 def require(context, instance, name):

@@ -54,8 +54,8 @@ def fail(manager, context, action, why):
         return
     LOG.warning('%s of server %s: %s', action.action, action.instance_uuid, why)
     values = {'task_state': None}
-    state = states.ACTIONS.get(action.action)
-    if state is not None and state.fails:
+    state = states.by_record(action.action)
+    if state.fails:
         values['vm_state'] = state.fails
     action.finish(values, fault=operations.fault_of(exception.Unavailable(why), action.host), result='Error',
                   details=why)

@@ -19,6 +19,11 @@ from nova.scheduler import rpcapi as scheduler_rpcapi
 LOG = log.getLogger(__name__)
 
 
+#: The modules whose functions carry out orders.
+TASKS = (terminate,)
+
+
+@operations.surface('conductor', *TASKS)
 class ConductorManager(manager.Manager):
     """What hosts and the API may ask of the conductor."""
 
@@ -70,9 +75,6 @@ class ConductorManager(manager.Manager):
 
     def schedule_and_build_instances(self, context, action_ids):
         build.schedule_and_build(self, context, action_ids)
-
-    def terminate_instance(self, context, action_id):
-        operations.run(self, context, action_id, 'conductor_terminate_instance', terminate.terminate)
 
     def _ring(self, context, method, action_id):
         if method == 'schedule_and_build_instances':

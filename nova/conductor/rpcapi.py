@@ -6,8 +6,8 @@ import oslo_messaging
 from nova import rpc
 
 # Version  what, and why
-#   1.0    object_action, object_class_action_versions, object_backport_versions; schedule_and_build_instances;
-#          terminate_instance
+#   1.0    object_action, object_class_action_versions, object_backport_versions;
+#          doorbells: schedule_and_build_instances, and one method for each kind of order, see `TASKS` in the manager
 VERSION = '1.0'
 TOPIC = 'conductor'
 
@@ -37,6 +37,6 @@ class ConductorAPI:
         """Place and build the servers of one request."""
         self.client.ring(context, 'schedule_and_build_instances', action_ids=action_ids)
 
-    def terminate_instance(self, context, action_id):
-        """End a server that no host runs."""
-        self.client.ring(context, 'terminate_instance', action_id=action_id)
+    def ring(self, context, method, action_id):
+        """Wake a conductor for an order; `method` is the order's."""
+        self.client.ring(context, method, action_id=action_id)

@@ -92,4 +92,4 @@ def _hand_over(op, spec, selections):
               'vm_state': vm_states.BUILDING, 'task_state': task_states.SCHEDULING}
     op.hand_over('nova-compute', chosen.host, 'build_and_run_instance', args=op.args, values=values,
                  details=f'Chose {chosen.host}')
-    op.host.compute_rpcapi.build_and_run_instance(op.context, chosen.host, op.action.id)
+    op.host.compute_rpcapi.ring(op.context, chosen.host, 'build_and_run_instance', op.action.id)

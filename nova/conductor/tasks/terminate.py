@@ -6,9 +6,12 @@ What the host still has of it is removed when the host comes back (`nova.compute
 
 from oslo_log import log
 
+from nova.compute.operations import carries_out
+
 LOG = log.getLogger(__name__)
 
 
+@carries_out('terminate_instance')
 def terminate(op):
     """Free what the records hold: addresses here, claims and the rest with the server's row."""
     op.host.network.deallocate_for_instance(op.context, op.instance)

@@ -18,7 +18,7 @@ def service(binary='nova-compute', name='h1', start_id='start-1'):
 
 
 def order(context, server, action='stop', method='stop_instance'):
-    return records.order(context, server, states.ACTIONS[action], action, 'nova-compute', server.host, method)
+    return records.order(context, server, states.ACTIONS[action], 'nova-compute', server.host, method)
 
 
 def shown(server):

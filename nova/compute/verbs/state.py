@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks, states, passwords, rescue, and what else changes a server that stays where it is."""
+
+from nova import exception, objects
+from nova.compute import passwords, records, states, vm_states
+from nova.compute.verbs.base import Verbs, in_cell
+
+
+class StateVerbs(Verbs):
+
+    # Records only -----------------------------------------------------------------------------------------------------
+
+    @in_cell
+    def update(self, context, instance, changes):
+        """Change columns of a server that no host has to know: display_name, access addresses, description, …"""
+        for name, value in changes.items():
+            setattr(instance, name, value)
+        instance.save()
+        return instance
+
+    @in_cell
+    def update_instance_metadata(self, context, instance, metadata, delete=False):
+        """Merge metadata into a server's, or with `delete` replace it.  Returns all of it.
+
+        Raises MetadataLimitExceeded, InstanceInvalidState, InstanceIsLocked.
+        """
+        states.require(context, instance, 'update_instance_metadata')
+        limits = objects.Quotas.limits(context, context.project_id, context.user_id)
+        return records.change_metadata(context, instance, metadata, delete, limits['metadata_items'])
+
+    @in_cell
+    def delete_instance_metadata(self, context, instance, key):
+        """Raises NotFound when there is no such key."""
+        states.require(context, instance, 'delete_instance_metadata')
+        records.delete_metadata(context, instance, key)
+
+    @in_cell
+    def reset_state(self, context, instance, error=False):
+        """Say what a server's state is, whatever it was (administrators)."""
+        instance.vm_state = vm_states.ERROR if error else vm_states.ACTIVE
+        instance.task_state = None
+        records.note(context, instance, 'resetState', instance.obj_get_changes())
+
+    @in_cell
+    def lock(self, context, instance, reason=None):
+        """Keep users who are not administrators from changing a server; an administrator's lock overrides an owner's.
+
+        :param reason: what its users read, or None.
+        """
+        is_owner = instance.project_id == context.project_id
+        if instance.locked and is_owner:
+            return
+        instance.locked = True
+        instance.locked_by = 'owner' if is_owner else 'admin'
+        instance.locked_reason = reason
+        records.note(context, instance, 'lock', instance.obj_get_changes(), event='api_lock')
+
+    @in_cell
+    def unlock(self, context, instance):
+        instance.locked = False
+        instance.locked_by = instance.locked_reason = None
+        records.note(context, instance, 'unlock', instance.obj_get_changes(), event='api_unlock')
+
+    def is_expected_locked_by(self, context, instance):
+        """Whether a lock is one that its owner may take off: not an administrator's."""
+        return instance.locked_by != 'admin' or context.is_admin
+
+    # Work for the host ------------------------------------------------------------------------------------------------
+
+    @in_cell
+    def set_admin_password(self, context, instance, password):
+        """Change the administrator's password inside the guest.  Raises ComputeServiceUnavailable, and what the driver
+        raises: SetAdminPasswdNotSupported, InstanceAgentNotEnabled, Unsupported.
+        """
+        states.require(context, instance, 'set_admin_password')
+        if not self._host_is_up(context, instance.host):
+            raise exception.ComputeServiceUnavailable(host=instance.host)
+        self._order(context, instance, 'set_admin_password', 'set_admin_password', {'new_pass': password})
+
+    @in_cell
+    def rescue(self, context, instance, rescue_password=None, rescue_image_ref=None):
+        """Start a server from another image, with its own disk beside it; returns the password of the rescue system.
+
+        Raises ImageNotFound, ImageNotActive for the image; InstanceNotRescuable.
+        """
+        states.require(context, instance, 'rescue')
+        if rescue_image_ref:
+            found = self.image.get(context, rescue_image_ref)
+            if (found.get('status') or 'active').lower() != 'active':
+                raise exception.ImageNotActive(image_id=rescue_image_ref)
+        password = rescue_password or passwords.generate()
+        self._order(context, instance, 'rescue', 'rescue_instance',
+                    {'rescue_password': password, 'rescue_image_ref': rescue_image_ref})
+        return password
+
+    @in_cell
+    def unrescue(self, context, instance):
+        self._order(context, instance, 'unrescue', 'unrescue_instance')
+
+    @in_cell
+    def reset_network(self, context, instance):
+        """Let the guest set up its network again."""
+        states.require(context, instance, 'reset_network')
+        if not instance.host:
+            raise exception.InstanceNotReady(instance_id=instance.uuid)
+        self.compute_rpcapi.reset_network(context, instance)
+
+    @in_cell
+    def inject_network_info(self, context, instance):
+        """Look up the server's addresses again, and tell the guest."""
+        states.require(context, instance, 'inject_network_info')
+        if not instance.host:
+            raise exception.InstanceNotReady(instance_id=instance.uuid)
+        self.compute_rpcapi.inject_network_info(context, instance)

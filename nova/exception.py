@@ -395,6 +395,22 @@ class ConsoleTypeUnavailable(Invalid):
     msg_fmt = 'Unavailable console type %(console_type)s.'
 
 
+class ConsoleTypeInvalid(Invalid):
+    msg_fmt = 'Invalid console type %(console_type)s'
+
+
+class ConsoleTokenNotFound(NotFound):
+    msg_fmt = 'The console token is not valid, or has expired.'
+
+
+class InstancePasswordSetFailed(Conflict):
+    msg_fmt = 'Failed to set admin password on %(instance)s because %(reason)s'
+
+
+class InstanceNotRescuable(Invalid):
+    msg_fmt = 'Instance %(instance_id)s cannot be rescued: %(reason)s'
+
+
 class DriverUnsupported(Unsupported):
     msg_fmt = 'The driver of host %(host)s cannot do %(method)s.'
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deleting servers.  Every step may be repeated; the records go last, in one transaction with the claims."""
+"""Deleting servers, for good or to be taken back.  Every step may be repeated.
+
+The records go last, in one transaction with the claims.
+"""
 
 from oslo_utils import timeutils
 
@@ -18,3 +21,26 @@ def terminate(op):
         op.host.network.deallocate_for_instance(op.context, instance)
     op.destroys(vm_state=vm_states.DELETED, power_state=power_state.NOSTATE, task_state=None,
                 terminated_at=timeutils.utcnow(with_timezone=True))
+
+
+@carries_out('soft_delete_instance')
+def soft_delete(op):
+    """Put the guest away; the records stay until `reclaim_instance_interval` has passed, or for good if restored."""
+    try:
+        op.host.driver.soft_delete(op.instance)
+    except NotImplementedError:
+        op.host.driver.power_off(op.instance)
+    op.ends(vm_state=vm_states.SOFT_DELETED, power_state=power_state.SHUTDOWN,
+            terminated_at=timeutils.utcnow(with_timezone=True))
+
+
+@carries_out('restore_instance')
+def restore(op):
+    """Bring back what was put away."""
+    instance, network_info = op.instance, op.instance.get_network_info()
+    op.host.firewall.apply(instance, network_info)
+    try:
+        op.host.driver.restore(instance)
+    except NotImplementedError:
+        op.host.driver.power_on(op.context, instance, network_info, block_devices.info_of(instance, op.bdms))
+    op.ends(vm_state=vm_states.ACTIVE, power_state=op.host.driver.get_info(instance).state, terminated_at=None)

@@ -6,7 +6,7 @@ from oslo_log import log
 
 from nova import concurrency, exception, image, manager, objects
 from nova import context as nova_context
-from nova.compute import build, consoles, delete, operations, power, power_sync, recovery, resource_tracker
+from nova.compute import access, build, consoles, delete, operations, power, power_sync, recovery, resource_tracker
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova.conf import CONF
@@ -19,7 +19,7 @@ from nova.virt import virtapi
 LOG = log.getLogger(__name__)
 
 #: The modules whose functions carry out orders.
-CONCERNS = (build, delete, power)
+CONCERNS = (access, build, delete, power)
 
 
 @operations.surface('compute', *CONCERNS)
@@ -76,8 +76,30 @@ class ComputeManager(manager.Manager):
     def get_console_output(self, context, instance, tail_length=None):
         return consoles.output(self.driver, context, instance, tail_length)
 
+    def get_console(self, context, instance, console_type):
+        return consoles.connect(self.driver, context, instance, console_type)
+
+    def get_diagnostics(self, context, instance):
+        return self._of_driver('get_diagnostics', instance)
+
+    def get_instance_diagnostics(self, context, instance):
+        return self._of_driver('get_instance_diagnostics', instance).serialize()
+
+    def reset_network(self, context, instance):
+        self.driver.reset_network(instance)
+
+    def inject_network_info(self, context, instance):
+        self.driver.inject_network_info(instance, self.network.get_instance_nw_info(context, instance))
+
     def get_host_uptime(self, context):
-        return self.driver.get_host_uptime()
+        return self._of_driver('get_host_uptime')
+
+    def _of_driver(self, method, *args):
+        """What the driver answers.  Raises DriverUnsupported for what it cannot do."""
+        try:
+            return getattr(self.driver, method)(*args)
+        except NotImplementedError as exc:
+            raise exception.DriverUnsupported(host=self.host, method=method) from exc
 
     def refresh_instance_security_rules(self, context, instance):
         self.firewall.apply(instance, instance.get_network_info())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting, stopping and rebooting servers.  Every step may be repeated."""
+"""Starting, stopping, rebooting, pausing and suspending servers.  Every step may be repeated."""
 
 from nova.compute import block_devices, task_states, vm_states
 from nova.compute.operations import carries_out
@@ -9,7 +9,7 @@ from nova.conf import CONF
 @carries_out('stop_instance')
 def stop(op):
     """Shut the guest down: it gets time to do so by itself unless `clean_shutdown` is false."""
-    op.host.driver.power_off(op.instance, *_patience(op))
+    op.host.driver.power_off(op.instance, *patience(op))
     op.ends(vm_state=vm_states.STOPPED, power_state=_power_state(op))
     op.expects(task_states.POWERING_OFF)
 
@@ -42,6 +42,43 @@ def reboot(op):
     op.expects(started)
 
 
+@carries_out('pause_instance')
+def pause(op):
+    op.host.driver.pause(op.instance)
+    op.ends(vm_state=vm_states.PAUSED, power_state=_power_state(op))
+    op.expects(task_states.PAUSING)
+
+
+@carries_out('unpause_instance')
+def unpause(op):
+    op.host.driver.unpause(op.instance)
+    op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
+    op.expects(task_states.UNPAUSING)
+
+
+@carries_out('suspend_instance')
+def suspend(op):
+    """Put the guest's memory on disk."""
+    op.host.driver.suspend(op.context, op.instance)
+    op.ends(vm_state=vm_states.SUSPENDED, power_state=_power_state(op))
+    op.expects(task_states.SUSPENDING)
+
+
+@carries_out('resume_instance')
+def resume(op):
+    """Let a suspended guest go on where it was."""
+    network_info = _network_info(op)
+    op.host.firewall.apply(op.instance, network_info)
+    op.host.driver.resume(op.context, op.instance, network_info, block_devices.info_of(op.instance, op.bdms))
+    op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
+    op.expects(task_states.RESUMING)
+
+
+@carries_out('trigger_crash_dump')
+def trigger_crash_dump(op):
+    op.host.driver.trigger_crash_dump(op.instance)
+
+
 def _network_info(op):
     return op.instance.get_network_info()
 
@@ -50,7 +87,7 @@ def _power_state(op):
     return op.host.driver.get_info(op.instance).state
 
 
-def _patience(op):
+def patience(op):
     """(timeout, retry interval) in seconds of a graceful shutdown."""
     if not op.args.get('clean_shutdown', True):
         return 0, 0

@@ -8,13 +8,13 @@ from nova.objects import instance as instance_obj
 
 
 @base.retried
-def order(context, instance, row, binary, host, method, args=None, queue_delete=None):
+def order(context, instance, row, binary, host, method, args=None, queue_delete=False):
     """Write an order for a server whose state allows it; returns the action's id.
 
     The state is guarded again in the WHERE: of two requests at once, one gets InstanceInvalidState.
 
     :param row: of the state table; its first `meanwhile` becomes the task state.
-    :param queue_delete: True: the server stops counting against its project's quota; False: it counts again.
+    :param queue_delete: the server stops counting against its project's quota.
     """
     values = {'task_state': row.meanwhile[0]} if row.meanwhile else {}
     if queue_delete:
@@ -32,9 +32,8 @@ def order(context, instance, row, binary, host, method, args=None, queue_delete=
     except exception.UnexpectedVMState as exc:
         raise exception.InstanceInvalidState(attr='vm_state', instance_uuid=instance.uuid,
                                              state=exc.kwargs['actual'], method=row.name) from exc
-    if queue_delete is not None:
-        with db.session.api_writer(context) as conn:
-            db.mappings.update_instance(conn, instance.uuid, {'queued_for_delete': queue_delete})
+    if queue_delete:
+        quotas.Quotas.stop_counting(context, instance.uuid)
     for name, value in values.items():
         instance.trust(name, value)
     return action_id

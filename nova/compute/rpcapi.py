@@ -8,7 +8,8 @@ from nova.conf import CONF
 
 # Version  what, and why
 #   1.0    doorbells (the orders are in the database), one method for each kind of order, see `CONCERNS` in the
-#          manager; calls: get_console_output, get_host_uptime, refresh_instance_security_rules
+#          manager; calls: get_console_output, get_console, get_diagnostics, get_instance_diagnostics,
+#          get_host_uptime, reset_network, inject_network_info, refresh_instance_security_rules
 VERSION = '1.0'
 TOPIC = 'compute'
 
@@ -26,6 +27,22 @@ class ComputeAPI:
     def get_console_output(self, context, instance, tail_length):
         """The last lines (None or -1: all that is kept) of the guest's console, as text."""
         return self._call(context, instance.host, 'get_console_output', instance=instance, tail_length=tail_length)
+
+    def get_console(self, context, instance, console_type):
+        """{'type', 'url'}: see `nova.compute.consoles.connect`."""
+        return self._call(context, instance.host, 'get_console', instance=instance, console_type=console_type)
+
+    def get_diagnostics(self, context, instance):
+        return self._call(context, instance.host, 'get_diagnostics', instance=instance)
+
+    def get_instance_diagnostics(self, context, instance):
+        return self._call(context, instance.host, 'get_instance_diagnostics', instance=instance)
+
+    def reset_network(self, context, instance):
+        self.client.prepare(server=instance.host).cast(context, 'reset_network', instance=instance)
+
+    def inject_network_info(self, context, instance):
+        self.client.prepare(server=instance.host).cast(context, 'inject_network_info', instance=instance)
 
     def get_host_uptime(self, context, host):
         return self._call(context, host, 'get_host_uptime')

@@ -8,7 +8,7 @@ from nova import concurrency, manager, objects
 from nova import context as nova_context
 from nova.compute import operations
 from nova.compute import rpcapi as compute_rpcapi
-from nova.conductor import janitor
+from nova.conductor import janitor, reclaim
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova.conductor.tasks import build, terminate
 from nova.conf import CONF
@@ -93,6 +93,12 @@ class ConductorManager(manager.Manager):
         for cell in objects.CellMappingList.to_ask(context):
             with nova_context.target_cell(context, cell) as cell_context:
                 yield from janitor.look_round(self, cell_context)
+
+    @manager.periodic_task(spacing=lambda: CONF.janitor_interval)
+    def reclaim(self, context):
+        for cell in objects.CellMappingList.to_ask(context):
+            with nova_context.target_cell(context, cell) as cell_context:
+                yield from reclaim.reclaim(self, cell_context)
 
     @manager.periodic_task(spacing=lambda: 6 * CONF.janitor_interval)
     def sweep(self, context):

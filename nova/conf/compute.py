@@ -31,6 +31,8 @@ OPTS = [
                     'with the property os_shutdown_timeout.'),
     cfg.IntOpt('shutdown_retry_interval', default=10, min=1,
                help='Seconds between two shutdown signals to a guest.'),
+    cfg.StrOpt('rescue_image_id',
+               help='Image that servers are rescued from when their user names none. Unset: their own.'),
     cfg.IntOpt('password_length', default=12, min=0, help='Length of generated administrator passwords.'),
     cfg.StrOpt('multi_instance_display_name_template', default='%(name)s-%(count)d',
                help='Names of servers that are created several at once; knows name, count and uuid.'),

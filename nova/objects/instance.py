@@ -233,6 +233,7 @@ def delete_rows(conn, uuid, values=None):
         raise exception.InstanceNotFound(instance_id=uuid)
     db.block_devices.soft_delete_of(conn, uuid)
     db.claims.release(conn, uuid)
+    db.console_tokens.delete_of(conn, uuid)
 
 
 def forget_globally(context, uuid):

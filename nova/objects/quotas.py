@@ -50,6 +50,23 @@ class Quotas(base.NovaObject):
                     'security_groups': db.security_groups.count(conn, project_id)}
 
     @base.remotable_classmethod
+    def stop_counting(cls, context, instance_uuid):
+        """A server that is being deleted leaves its room to others."""
+        with db.session.api_writer(context) as conn:
+            db.mappings.update_instance(conn, instance_uuid, {'queued_for_delete': True})
+
+    @base.remotable_classmethod
+    @base.retried
+    def count_again(cls, context, instance_uuid, project_id, user_id, amounts):
+        """Count a server whose deletion is taken back.  Raises TooManyInstances: its room is not free any more.
+
+        :param amounts: its {'cores', 'ram' (MiB)}.
+        """
+        with db.session.api_writer(context) as conn:
+            check_servers(conn, project_id, user_id, amounts, (1, 1))
+            db.mappings.update_instance(conn, instance_uuid, {'queued_for_delete': False})
+
+    @base.remotable_classmethod
     def set_limits(cls, context, limits, project_id='', user_id='', class_name=''):
         with db.session.api_writer(context) as conn:
             for resource, limit in limits.items():

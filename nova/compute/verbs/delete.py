@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deleting servers, at once or for good later."""
 
-from nova import objects
+from nova import exception, objects
 from nova.compute import records, states, task_states
 from nova.compute.verbs.base import Verbs, in_cell
 from nova.conf import CONF
@@ -45,17 +45,21 @@ class DeleteVerbs(Verbs):
             action_id = records.order(context, instance, row, 'nova-compute', instance.host, method, queue_delete=True)
             self._ring(self.compute_rpcapi.ring, context, instance.host, method, action_id)
         else:
+            method = 'terminate_instance'
             action_id = records.order(context, instance, row, 'nova-conductor', None, method, queue_delete=True)
             self._ring(self.conductor_rpcapi.ring, context, method, action_id)
 
     @in_cell
     def restore(self, context, instance):
-        """Take back a deletion that is not final yet.  Raises QuotaError when there is no room for it any more."""
-        row = states.require(context, instance, 'restore')
-        objects.Quotas.check_restore(context, instance)
-        action_id = records.order(context, instance, row, 'nova-compute', instance.host, 'restore_instance',
-                                  queue_delete=False)
-        self._ring(self.compute_rpcapi.ring, context, instance.host, 'restore_instance', action_id)
+        """Take back a deletion that is not final yet.  Raises TooManyInstances: there is no room for it any more."""
+        states.require(context, instance, 'restore')
+        objects.Quotas.count_again(context, instance.uuid, instance.project_id, instance.user_id,
+                                   {'cores': instance.vcpus, 'ram': instance.memory_mb})
+        try:
+            self._order(context, instance, 'restore', 'restore_instance')
+        except exception.NovaException:
+            objects.Quotas.stop_counting(context, instance.uuid)
+            raise
 
     @staticmethod
     def _is_being_deleted(context, instance):

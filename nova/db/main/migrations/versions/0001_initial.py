@@ -110,6 +110,27 @@ def upgrade():
     op.create_index('compute_nodes_updated_at_idx', 'compute_nodes',
                     ['updated_at'])
     op.create_table(
+        'console_auth_tokens',
+        sa.Column('id', types.BIG_ID, primary_key=True),
+        sa.Column('token_hash', sa.String(64), nullable=False),
+        sa.Column('console_type', sa.String(32), nullable=False),
+        sa.Column('host', sa.String(255), nullable=False),
+        sa.Column('port', sa.Integer(), nullable=False),
+        sa.Column('tls_port', sa.Integer()),
+        sa.Column('internal_access_path', sa.String(255)),
+        sa.Column('instance_uuid', sa.String(36), nullable=False),
+        sa.Column('expires', sa.Integer(), nullable=False),
+        sa.Column('access_url_base', sa.String(255)),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        sa.UniqueConstraint('token_hash', name='uniq_console_auth_tokens0token_hash'),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('console_auth_tokens_expires_idx', 'console_auth_tokens',
+                    ['expires'])
+    op.create_index('console_auth_tokens_instance_idx', 'console_auth_tokens',
+                    ['instance_uuid'])
+    op.create_table(
         'fixed_ips',
         sa.Column('id', types.BIG_ID, primary_key=True),
         sa.Column('address', sa.String(39), nullable=False),

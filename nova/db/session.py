@@ -7,6 +7,7 @@ database is meant comes from the context: `context.cell` for cell tables, the co
 """
 
 import contextlib
+import time
 
 import sqlalchemy as sa
 from oslo_db import api as oslo_db_api
@@ -45,18 +46,61 @@ def main_url(context=None):
     return _url(cell.database_connection if cell is not None else None)
 
 
+def _without_needless_tls(url):
+    """The URL with TLS off for a MySQL server on this machine, unless it says something about TLS itself.
+
+    PyMySQL offers TLS by default, and loads all of the system's certificates for each connection: 15 ms of CPU to
+    protect bytes that never leave the machine.
+    """
+    parsed = sa.engine.make_url(url)
+    local = parsed.host in (None, '', 'localhost', '::1') or parsed.host.startswith('127.')
+    if parsed.drivername != 'mysql+pymysql' or not local or any(name.startswith('ssl') for name in parsed.query):
+        return url
+    return parsed.update_query_dict({'ssl_disabled': 'true'}).render_as_string(hide_password=False)
+
+
+#: Seconds after which a pooled connection is asked whether it still works before it is used again.
+_FRESH_S = 1.0
+
+
 def _keep_connections(engine):
-    """Pool SQLite's connections: oslo.db opens one for each transaction, which takes longer than most statements."""
-    old = engine.pool
-    engine.pool = sa.pool.QueuePool(old._creator, pool_size=5, max_overflow=50, timeout=30, _dispatch=old.dispatch,
-                                    dialect=old._dialect)
+    """Replace the engine's pool by one that costs fewer round trips.
+
+    oslo.db pings at each checkout, and SQLAlchemy rolls back at each return: three round trips more for a transaction
+    of one.  Here a connection that was just used is believed to work (a unit of work that finds it broken is
+    `retried`), and nothing is rolled back at return, since `_transaction` has ended it in any case.  For SQLite oslo.db
+    opens a connection for each transaction, which takes longer than most statements.
+    """
+    old, settings = engine.pool, CONF.database
+    size, overflow = settings.max_pool_size or 5, settings.max_overflow
+    if engine.dialect.name == 'sqlite':
+        size, overflow = 5, 50
+    engine.pool = sa.pool.QueuePool(
+        old._creator, pool_size=size, max_overflow=overflow, timeout=settings.pool_timeout or 30, use_lifo=True,
+        recycle=settings.connection_recycle_time, reset_on_return=None, pre_ping=False, _dispatch=old.dispatch,
+        dialect=old._dialect)
+    old.dispose()
+    if engine.dialect.name == 'sqlite':
+        return
+
+    @sa.event.listens_for(engine, 'checkout')
+    def checked_out(dbapi_connection, record, proxy):
+        if time.monotonic() - record.info.get('used_at', 0.0) > _FRESH_S:
+            try:
+                engine.dialect.do_ping(dbapi_connection)
+            except engine.dialect.loaded_dbapi.Error as exc:
+                # The pool opens another one.
+                raise sa.exc.DisconnectionError from exc
+
+    @sa.event.listens_for(engine, 'checkin')
+    def checked_in(dbapi_connection, record):
+        record.info['used_at'] = time.monotonic()
 
 
 def _on_connect(engine):
     name = engine.dialect.name
+    _keep_connections(engine)
     if name == 'sqlite':
-        _keep_connections(engine)
-
         # Readers do not wait for the one writer.
         @sa.event.listens_for(engine, 'connect')
         def connected(dbapi_connection, record):
@@ -69,8 +113,6 @@ def _on_connect(engine):
         def connected(dbapi_connection, record):
             with dbapi_connection.cursor() as cursor:
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        # oslo.db has opened and kept a connection before it called us: that one would read old rows for ever.
-        engine.dispose()
 
     @sa.event.listens_for(engine, 'before_cursor_execute')
     def count(conn, cursor, statement, parameters, context, executemany):
@@ -83,11 +125,9 @@ def engine(url):
     if manager is None:
         manager = enginefacade.transaction_context()
         settings = CONF.database
-        manager.configure(connection=url, sqlite_fk=False, max_pool_size=settings.max_pool_size or 5,
-                          max_overflow=settings.max_overflow, pool_timeout=settings.pool_timeout,
-                          connection_recycle_time=settings.connection_recycle_time,
-                          max_retries=settings.max_retries, retry_interval=settings.retry_interval,
-                          mysql_sql_mode=settings.mysql_sql_mode, thread_checkin=False)
+        manager.configure(connection=_without_needless_tls(url), sqlite_fk=False, max_retries=settings.max_retries,
+                          retry_interval=settings.retry_interval, mysql_sql_mode=settings.mysql_sql_mode,
+                          thread_checkin=False)
         manager.append_on_engine_create(_on_connect)
         _managers[url] = manager
     return manager.writer.get_engine()
@@ -120,10 +160,16 @@ def _transaction(context, url, writing):
             # oslo.db says BEGIN unless this marker is set; a writer that only said BEGIN could lose its turn half way.
             conn.connection.driver_connection.execute('BEGIN IMMEDIATE')
             conn.info['in_transaction'] = True
-        stack.enter_context(conn.begin())
+        transaction = conn.begin()
         context.db_transactions[url] = (conn, writing)
         stack.callback(context.db_transactions.pop, url, None)
-        yield conn
+        try:
+            yield conn
+            if writing:
+                transaction.commit()
+        finally:
+            # Rolls back what was not committed; closing the connection after it would ask the server once more.
+            transaction.close()
 
 
 def reader(context):

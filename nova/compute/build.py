@@ -44,16 +44,23 @@ def _build(op):
     if op.action.attempts > 1:
         # An earlier start of this service was cut off in the middle.
         _clear(op)
-    op.save([task_states.SCHEDULING, task_states.NETWORKING, task_states.SPAWNING], task_state=task_states.NETWORKING)
-    networks = concurrency.spawn(_allocate, op)
-    try:
+    requested = _requested_networks(op)
+    before = [task_states.SCHEDULING, task_states.NETWORKING, task_states.SPAWNING]
+    if requested is not None and requested.no_allocate:
         _fetch_image(op)
-    finally:
-        network_info = networks.wait()
+        network_info = network_model.NetworkInfo()
+    else:
+        op.save(before, task_state=task_states.NETWORKING)
+        before = task_states.NETWORKING
+        networks = concurrency.spawn(_allocate, op, requested)
+        try:
+            _fetch_image(op)
+        finally:
+            network_info = networks.wait()
     instance.trust('network_info', network_info)
     op.host.firewall.apply(instance, network_info)
     op.undo(op.host.firewall.remove, instance)
-    op.save(task_states.NETWORKING, task_state=task_states.SPAWNING)
+    op.save(before, task_state=task_states.SPAWNING)
     op.host.driver.spawn(op.context, instance, instance.image_meta,
                          block_devices.injected_files(op.args.get('injected_files')), op.args.get('admin_password'),
                          network_info=network_info, block_device_info=block_devices.info_of(instance, op.bdms))
@@ -63,13 +70,14 @@ def _build(op):
     op.expects(task_states.SPAWNING)
 
 
-def _allocate(op):
-    """Addresses for the server; undone with the operation.  No call is made for a server without networks."""
+def _requested_networks(op):
     requested = op.args.get('requested_networks')
-    requested = network_request.NetworkRequestList.obj_from_primitive(requested, context=op.context.copy())\
+    return network_request.NetworkRequestList.obj_from_primitive(requested, context=op.context.copy())\
         if requested else None
-    if requested is not None and requested.no_allocate:
-        return network_model.NetworkInfo()
+
+
+def _allocate(op, requested):
+    """Addresses for the server; undone with the operation."""
     op.undo(op.host.network.deallocate_for_instance, op.context.copy(), op.instance)
     return op.host.network.allocate_for_instance(
         op.context.copy(), op.instance, requested, op.instance.security_groups, bind_host_id=op.host.name)

@@ -111,6 +111,8 @@ class ComputeManager(manager.Manager):
             concurrency.spawn(self._follow, event)
 
     def _follow(self, event):
+        if event.uuid in self.busy:
+            return      # what goes on with it says itself how it ends
         context = nova_context.get_admin_context()
         try:
             instance = objects.Instance.get_by_uuid(context, event.uuid)

@@ -45,7 +45,7 @@ def hosts_of(conn, aggregate_ids):
 
 
 def insert(conn, values):
-    return conn.execute(aggregates.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(aggregates.insert(), values).inserted_primary_key[0]
 
 
 def update(conn, aggregate_id, values):

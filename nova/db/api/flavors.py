@@ -69,7 +69,7 @@ def by_flavorid(conn, flavorid, project_id=None):
 
 
 def insert(conn, values):
-    return conn.execute(flavors.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(flavors.insert(), values).inserted_primary_key[0]
 
 
 def update(conn, flavor_id, values):

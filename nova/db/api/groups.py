@@ -44,7 +44,7 @@ def members_of(conn, group_id):
 
 
 def insert(conn, values):
-    return conn.execute(groups.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(groups.insert(), values).inserted_primary_key[0]
 
 
 def add_members(conn, group_id, uuids):

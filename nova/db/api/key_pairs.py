@@ -44,7 +44,7 @@ def count(conn, user_id):
 
 
 def insert(conn, values):
-    return conn.execute(key_pairs.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(key_pairs.insert(), values).inserted_primary_key[0]
 
 
 def delete(conn, user_id, name):

@@ -60,7 +60,7 @@ def all_cells(conn):
 
 
 def insert_cell(conn, values):
-    return conn.execute(cells.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(cells.insert(), values).inserted_primary_key[0]
 
 
 def update_cell(conn, uuid, values):

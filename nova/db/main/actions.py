@@ -75,7 +75,7 @@ actions, events = Action.__table__, Event.__table__
 
 def insert(conn, values):
     """Record an action; returns its id."""
-    return conn.execute(actions.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(actions.insert(), values).inserted_primary_key[0]
 
 
 def by_id(conn, action_id):
@@ -174,7 +174,7 @@ def unfinished_of(conn, instance_uuid):
 
 
 def start_event(conn, values):
-    return conn.execute(events.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(events.insert(), values).inserted_primary_key[0]
 
 
 def finish_events(conn, action_id, values):

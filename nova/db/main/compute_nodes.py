@@ -85,7 +85,7 @@ def insert(conn, values):
     """Insert a node and return its number.  Its used amounts begin at 0."""
     values = {name: value for name, value in values.items() if name not in CLAIMED}
     # A new row counts as changed, so that "changed since" is one column and one index.
-    return conn.execute(compute_nodes.insert().values({'updated_at': utcnow(), **values})).inserted_primary_key[0]
+    return conn.execute(compute_nodes.insert(), {'updated_at': utcnow(), **values}).inserted_primary_key[0]
 
 
 def select(conn, *where, columns=None):

@@ -35,7 +35,7 @@ tokens = ConsoleAuthToken.__table__
 
 
 def insert(conn, values):
-    return conn.execute(tokens.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(tokens.insert(), values).inserted_primary_key[0]
 
 
 def valid(conn, token_hash, now):

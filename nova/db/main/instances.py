@@ -134,7 +134,7 @@ def insert(conn, values):
 
 def insert_one(conn, values):
     """Insert one server and return its number."""
-    return conn.execute(instances.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(instances.insert(), values).inserted_primary_key[0]
 
 
 @functools.cache
@@ -236,7 +236,7 @@ def delete_tags(conn, uuid, names=None):
 
 
 def add_fault(conn, values):
-    conn.execute(faults.insert().values(values))
+    conn.execute(faults.insert(), values)
 
 
 def latest_faults(conn, uuids):

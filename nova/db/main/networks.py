@@ -139,7 +139,7 @@ networks, vifs, fixed_ips, floating_ips = (Network.__table__, VirtualInterface._
 # Networks ------------------------------------------------------------------------------------------------------------
 
 def insert(conn, values):
-    return conn.execute(networks.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(networks.insert(), values).inserted_primary_key[0]
 
 
 def select(conn, *where):
@@ -343,7 +343,7 @@ def orphans(conn):
 # Interfaces ----------------------------------------------------------------------------------------------------------
 
 def insert_vif(conn, values):
-    return conn.execute(vifs.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(vifs.insert(), values).inserted_primary_key[0]
 
 
 def vifs_of(conn, instance_uuid):

@@ -100,7 +100,7 @@ def count(conn, project_id):
 
 
 def insert(conn, values):
-    return conn.execute(groups.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(groups.insert(), values).inserted_primary_key[0]
 
 
 def update(conn, group_id, values):
@@ -132,7 +132,7 @@ def insert_rules(conn, rows):
     """Insert rules, and return the id of the (last) one."""
     found = None
     for row in rows:
-        found = conn.execute(rules.insert().values(row)).inserted_primary_key[0]
+        found = conn.execute(rules.insert(), row).inserted_primary_key[0]
     return found
 
 
@@ -146,7 +146,7 @@ def select_default_rules(conn, rule_id=None):
 
 
 def insert_default_rule(conn, values):
-    return conn.execute(default_rules.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(default_rules.insert(), values).inserted_primary_key[0]
 
 
 def delete_default_rule(conn, rule_id):

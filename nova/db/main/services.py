@@ -39,7 +39,7 @@ services = Service.__table__
 
 
 def insert(conn, values):
-    return conn.execute(services.insert().values(values)).inserted_primary_key[0]
+    return conn.execute(services.insert(), values).inserted_primary_key[0]
 
 
 def select(conn, *where):

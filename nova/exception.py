@@ -377,6 +377,14 @@ class KeypairLimitExceeded(QuotaError):
     msg_fmt = 'Quota exceeded, too many key pairs.'
 
 
+class ServerGroupLimitExceeded(QuotaError):
+    msg_fmt = 'Quota exceeded, too many server groups: at most %(allowed)d.'
+
+
+class ServerGroupMembersLimitExceeded(QuotaError):
+    msg_fmt = 'Quota exceeded, too many servers in group: at most %(allowed)d.'
+
+
 class OnsetFileLimitExceeded(QuotaError):
     msg_fmt = 'Personality file limit exceeded'
 

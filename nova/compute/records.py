@@ -54,6 +54,17 @@ def note(context, instance, action, values, event=None):
     instance.obj_reset_changes()
 
 
+def set_tags(context, instance, tags):
+    """Give a server these tags and no others, under a lock on its row."""
+    with db.session.writer(context) as conn:
+        _locked_metadata(conn, instance)
+        db.instances.delete_tags(conn, instance.uuid)
+        db.instances.add_tags(conn, instance.uuid, tags)
+        instance_obj.guarded_update(conn, instance.uuid, {})
+    instance.trust('tags', list(tags))
+    return instance.tags
+
+
 def change_metadata(context, instance, metadata, replace, limit):
     """Merge or replace a server's metadata under a lock on its row; returns all of it."""
     with db.session.writer(context) as conn:
@@ -98,6 +109,9 @@ def insert_servers(context, cell_rows, api_rows, quota):
         db.request_specs.insert(conn, [{'instance_uuid': uuid, 'spec': spec}
                                        for uuid, (_mapping, spec) in zip(uuids, api_rows, strict=True)][:fits])
         if quota.get('group_id') is not None:
+            quotas.check_count(conn, 'server_group_members', quota['project_id'],
+                               db.groups.count_members(conn, quota['group_id']),
+                               exception.ServerGroupMembersLimitExceeded, more=fits)
             db.groups.add_members(conn, quota['group_id'], uuids[:fits])
     made = []
     try:

@@ -287,6 +287,16 @@ class InstanceList(base.NovaObjectList):
             return cls.of(context, load_all(context, conn, rows, with_))
 
     @base.remotable_classmethod
+    def get_active_by_window(cls, context, start, end, project_id=None, limit=None, marker=None):
+        """Servers that were launched before `end` and not terminated before `start`, deleted ones too; oldest first.
+
+        :param start, end: UTC, naive.  :param marker: uuid of the last one seen.
+        """
+        with db.session.reader(context) as conn:
+            rows = db.instances.active_between(conn, base.naive(start), base.naive(end), project_id, limit, marker)
+            return cls.of(context, load_all(context, conn, rows))
+
+    @base.remotable_classmethod
     def position_of(cls, context, uuid, sort_keys, sort_dirs):
         """Where a server of this cell stands in a sorted list, as a marker for other cells.  Raises MarkerNotFound."""
         with db.session.reader(context) as conn:

@@ -50,6 +50,20 @@ class Quotas(base.NovaObject):
                     'security_groups': db.security_groups.count(conn, project_id)}
 
     @base.remotable_classmethod
+    def of_class(cls, context, name):
+        """{resource: limit} of a class; what it does not say is the default."""
+        with db.session.api_reader(context) as conn:
+            return {**_options(), **db.quotas.of_class(conn, name)}
+
+    @classmethod
+    def usage(cls, context, project_id, user_id=None):
+        """{resource: in use} of what is counted over time; the other limits are for one request each."""
+        used = cls.server_usage(context, project_id, user_id)
+        if user_id is None:
+            used.update(cls.network_usage(context, project_id))
+        return used
+
+    @base.remotable_classmethod
     def stop_counting(cls, context, instance_uuid):
         """A server that is being deleted leaves its room to others."""
         with db.session.api_writer(context) as conn:
@@ -90,6 +104,14 @@ def _limits(conn, project_id, user_id=None):
     for kind in ('class', 'project', 'user'):
         found.update(by_kind[kind])
     return found
+
+
+def check_count(conn, resource, project_id, used, error, more=1):
+    """Raise `error` unless so many more fit; held until the caller's transaction ends, which then inserts them."""
+    db.quotas.hold(conn, project_id)
+    limit = _limits(conn, project_id)[resource]
+    if limit != UNLIMITED and used + more > limit:
+        raise error(allowed=limit)
 
 
 def check_servers(conn, project_id, user_id, deltas, want_least=None):

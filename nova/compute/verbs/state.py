@@ -5,6 +5,9 @@ from nova import exception, objects
 from nova.compute import passwords, records, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
 
+#: In how many pieces the metadata service keeps a guest's password.
+PASSWORD_PARTS = 4
+
 
 class StateVerbs(Verbs):
 
@@ -33,6 +36,34 @@ class StateVerbs(Verbs):
         """Raises NotFound when there is no such key."""
         states.require(context, instance, 'delete_instance_metadata')
         records.delete_metadata(context, instance, key)
+
+    @in_cell
+    def set_tags(self, context, instance, tags):
+        """Give a server these tags and no others; returns them.  Raises InstanceInvalidState."""
+        states.require(context, instance, 'tags')
+        return records.set_tags(context, instance, tags)
+
+    def get_password(self, context, instance):
+        """The encrypted password that the guest left, '' if none."""
+        kept = instance.system_metadata or {}
+        return ''.join(kept.get(f'password_{part}', '') for part in range(PASSWORD_PARTS))
+
+    @in_cell
+    def clear_password(self, context, instance):
+        names = {f'password_{part}' for part in range(PASSWORD_PARTS)}
+        instance.system_metadata = {name: value for name, value in (instance.system_metadata or {}).items()
+                                    if name not in names}
+        instance.save()
+
+    def get_topology(self, context, instance):
+        """The server's NUMA cells: {'nodes': […], 'pagesize_kb'}; no nodes where the host lays it out as it likes."""
+        topology = instance.numa_topology if 'numa_topology' in instance.fields else None
+        if not topology:
+            return {'nodes': [], 'pagesize_kb': None}
+        return {'nodes': [{'vcpu_set': cell['cpuset'], 'siblings': cell.get('siblings') or [],
+                           'memory_mb': cell['memory'], 'host_node': cell.get('id'),
+                           'cpu_pinning': cell.get('cpu_pinning') or {}} for cell in topology['cells']],
+                'pagesize_kb': next((cell.get('pagesize') for cell in topology['cells']), None)}
 
     @in_cell
     def reset_state(self, context, instance, error=False):

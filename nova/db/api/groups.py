@@ -55,5 +55,31 @@ def forget_member(conn, instance_uuid):
     conn.execute(members.delete().where(members.c.instance_uuid == instance_uuid))
 
 
+def members_of_all(conn, group_ids):
+    """{group id: [instance uuid, …]}"""
+    found = {}
+    for group_id, uuid in conn.execute(sa.select(members.c.group_id, members.c.instance_uuid)
+                                       .where(members.c.group_id.in_(group_ids)).order_by(members.c.instance_uuid)):
+        found.setdefault(group_id, []).append(uuid)
+    return found
+
+
+def of_project(conn, project_id, limit=None, offset=None):
+    """Groups of a project (None: of all), oldest first."""
+    statement = sa.select(*groups.columns).order_by(groups.c.id)
+    if project_id is not None:
+        statement = statement.where(groups.c.project_id == project_id)
+    return conn.execute(statement.limit(limit).offset(offset)).mappings().all()
+
+
+def delete(conn, group_id):
+    conn.execute(members.delete().where(members.c.group_id == group_id))
+    return conn.execute(groups.delete().where(groups.c.id == group_id)).rowcount
+
+
+def count_members(conn, group_id):
+    return conn.execute(sa.select(sa.func.count()).where(members.c.group_id == group_id)).scalar()
+
+
 def count(conn, project_id):
     return conn.execute(sa.select(sa.func.count()).where(groups.c.project_id == project_id)).scalar()

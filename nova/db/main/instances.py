@@ -182,6 +182,18 @@ def _any_of(column, wanted):
     return sa.or_(*tests)
 
 
+def active_between(conn, start, end, project_id=None, limit=None, marker=None):
+    """Servers, deleted or not, that ran at some time between two moments, in the order of their creation."""
+    c = instances.c
+    where = [c.launched_at.is_not(None), c.launched_at < end,
+             sa.or_(c.terminated_at.is_(None), c.terminated_at > start)]
+    if project_id is not None:
+        where.append(c.project_id == project_id)
+    if marker is not None:
+        where.append(c.id > sa.select(c.id).where(c.uuid == marker).scalar_subquery())
+    return conn.execute(sa.select(*instances.columns).where(*where).order_by(c.id).limit(limit)).mappings().all()
+
+
 def lock_metadata(conn, uuid):
     """The metadata of a server, whose row is held until the transaction ends; None when it is gone."""
     return conn.execute(sa.select(instances.c.metadata).where(instances.c.uuid == uuid, instances.c.deleted == 0)

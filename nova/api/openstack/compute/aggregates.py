@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups of hosts, and the availability zones made of them.  (/os-aggregates)"""
+
+from nova import exception
+from nova.api.openstack import wsgi
+from nova.api.openstack.compute.servers.views import micros
+from nova.api.openstack.errors import Refused
+from nova.api.openstack.schema import KEY, HostName, Map, Name, Table, Text, ZoneName
+from nova.api.openstack.view import Field
+from nova.api.openstack.view import Table as View
+from nova.compute import aggregates
+from nova.policy import ADMIN, Rule
+
+ALL_BUT_CREATE = ('index', 'show', 'update', 'add_host', 'remove_host', 'set_metadata')
+VIEW = View(
+    Field('id'),
+    Field('uuid', since='2.41'),
+    Field('name'),
+    Field('availability_zone'),
+    Field('hosts', on=ALL_BUT_CREATE),
+    Field('metadata', on=ALL_BUT_CREATE),
+    Field('created_at', lambda found: micros(found.created_at)),
+    Field('updated_at', lambda found: micros(found.updated_at)),
+    Field('deleted', lambda found: False),
+    Field('deleted_at', lambda found: None),
+)
+CREATE = Table(Name('name', required=True), ZoneName('availability_zone', nullable=True), within='aggregate')
+UPDATE = Table(Name('name'), ZoneName('availability_zone', nullable=True), within='aggregate', at_least=1)
+HOST = Table(HostName('host', required=True))
+METADATA = Table(Map('metadata', Text(None, max=255, nullable=True, to='value'), keys=KEY, required=True))
+_MISSING = {exception.AggregateNotFound: 404}
+_CONFLICT = {**_MISSING, exception.Conflict: 409, exception.ComputeHostNotFound: 404}
+
+
+def _number(aggregate_id):
+    if not aggregate_id.isdigit():
+        raise Refused(f'aggregate_id: {aggregate_id!r} is not a number.')
+    return int(aggregate_id)
+
+
+class Aggregates(wsgi.Resource):
+    """Hosts that have something in common."""
+
+    path = '/os-aggregates'
+
+    def __init__(self):
+        self.api = aggregates.AggregateAPI()
+
+    @wsgi.get(view=VIEW.many('aggregates'), policy=Rule('os-aggregates:index', ADMIN))
+    def index(self, context):
+        return self.api.get_all(context)
+
+    @wsgi.post(body=CREATE, success=200, view=VIEW.one('aggregate'), policy=Rule('os-aggregates:create', ADMIN),
+               errors={exception.Conflict: 409})
+    def create(self, context, name, availability_zone=None):
+        return self.api.create(context, name, availability_zone)
+
+    @wsgi.get('/{aggregate_id}', view=VIEW.one('aggregate'), policy=Rule('os-aggregates:show', ADMIN),
+              errors=_MISSING)
+    def show(self, context, aggregate_id):
+        return self.api.get(context, _number(aggregate_id))
+
+    @wsgi.put('/{aggregate_id}', body=UPDATE, view=VIEW.one('aggregate'), policy=Rule('os-aggregates:update', ADMIN),
+              errors=_CONFLICT)
+    def update(self, context, aggregate_id, **values):
+        return self.api.update(context, _number(aggregate_id), values)
+
+    @wsgi.delete('/{aggregate_id}', success=200, policy=Rule('os-aggregates:delete', ADMIN),
+                 errors={**_MISSING, exception.InvalidInput: 400})
+    def delete(self, context, aggregate_id):
+        self.api.delete(context, _number(aggregate_id))
+
+
+class AggregateActions(wsgi.Resource):
+    """What changes an aggregate."""
+
+    path = '/os-aggregates/{aggregate_id}'
+
+    def __init__(self):
+        self.api = aggregates.AggregateAPI()
+
+    @wsgi.action('add_host', body=HOST, success=200, view=VIEW.one('aggregate'),
+                 policy=Rule('os-aggregates:add_host', ADMIN), errors=_CONFLICT)
+    def add_host(self, context, aggregate_id, host):
+        return self.api.add_host(context, _number(aggregate_id), host)
+
+    @wsgi.action('remove_host', body=HOST, success=200, view=VIEW.one('aggregate'),
+                 policy=Rule('os-aggregates:remove_host', ADMIN), errors=_CONFLICT)
+    def remove_host(self, context, aggregate_id, host):
+        return self.api.remove_host(context, _number(aggregate_id), host)
+
+    @wsgi.action('set_metadata', body=METADATA, success=200, view=VIEW.one('aggregate'),
+                 policy=Rule('os-aggregates:set_metadata', ADMIN), errors=_CONFLICT)
+    def set_metadata(self, context, aggregate_id, metadata):
+        return self.api.update_metadata(context, _number(aggregate_id), metadata)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What administrators may do with aggregates, and the rules of availability zones."""
+
+import functools
+
+from nova import context as nova_context
+from nova import exception, objects
+from nova.scheduler import rpcapi as scheduler_rpcapi
+
+ZONE = 'availability_zone'
+
+
+class AggregateAPI:
+    """Groups of hosts.  Every change is told to the schedulers."""
+
+    @functools.cached_property
+    def scheduler(self):
+        return scheduler_rpcapi.SchedulerAPI()
+
+    def get(self, context, aggregate_id):
+        """Raises AggregateNotFound."""
+        return objects.Aggregate.get_by_id(context, aggregate_id)
+
+    def get_all(self, context):
+        return objects.AggregateList.get_all(context)
+
+    def create(self, context, name, zone=None):
+        """Raises Conflict: the name is taken."""
+        found = objects.Aggregate(context, name=name, metadata={ZONE: zone} if zone else {})
+        found.create()
+        self._tell(context, found)
+        return found
+
+    def update(self, context, aggregate_id, values):
+        """Change `name` and `availability_zone` (None: no zone).
+
+        Raises Conflict when its hosts have servers, or would be in two zones.
+        """
+        found = self.get(context, aggregate_id)
+        if values.get('name'):
+            found.name = values['name']
+        if ZONE in values:
+            self._set_metadata(context, found, {ZONE: values[ZONE]})
+        found.save()
+        self._tell(context, found)
+        return found
+
+    def update_metadata(self, context, aggregate_id, metadata):
+        """Set keys; None takes one away.  Raises Conflict as `update`."""
+        found = self.get(context, aggregate_id)
+        self._set_metadata(context, found, metadata)
+        found.save()
+        self._tell(context, found)
+        return found
+
+    def _set_metadata(self, context, found, changes):
+        if ZONE in changes and changes[ZONE] != found.availability_zone:
+            self._check_zone(context, found, found.hosts, changes[ZONE])
+            busy = next((host for host in found.hosts if _has_servers(context, host)), None)
+            if busy:
+                raise exception.Conflict(f'availability_zone: host {busy} of aggregate {found.name} has servers, which '
+                                         'would change their zone')
+        found.metadata = {key: value for key, value in {**found.metadata, **changes}.items() if value is not None}
+
+    def _check_zone(self, context, found, hosts, zone):
+        if not zone:
+            return
+        for other in self.get_all(context):
+            both = sorted(set(hosts) & set(other.hosts))
+            if other.id != found.id and both and other.availability_zone not in (None, zone):
+                raise exception.Conflict(f'Host {both[0]} is in the availability zone {other.availability_zone} '
+                                         f'already, and cannot be in {zone} too')
+
+    def delete(self, context, aggregate_id):
+        """Raises InvalidInput for one that has hosts."""
+        found = self.get(context, aggregate_id)
+        if found.hosts:
+            raise exception.InvalidInput(reason=f'aggregate {found.name} has hosts; remove them first')
+        found.destroy()
+        self.scheduler.delete_aggregate(context, found)
+
+    def add_host(self, context, aggregate_id, host):
+        """Raises ComputeHostNotFound, Conflict: it is there already, or in another zone, or its servers would move."""
+        found = self.get(context, aggregate_id)
+        _require_host(context, host)
+        if host in found.hosts:
+            raise exception.Conflict(f'Host {host} is in aggregate {found.name} already')
+        zone = found.availability_zone
+        self._check_zone(context, found, [host], zone)
+        if zone and objects.AggregateList.get_all(context).zones_by_host().get(host) != zone and \
+                _has_servers(context, host):
+            raise exception.Conflict(f'Host {host} has servers, which would change their availability zone to {zone}')
+        found.add_host(host)
+        self._tell(context, found)
+        return found
+
+    def remove_host(self, context, aggregate_id, host):
+        """Raises ComputeHostNotFound for one that is not in it; Conflict when its servers would change their zone."""
+        found = self.get(context, aggregate_id)
+        if found.availability_zone and host in found.hosts and _has_servers(context, host) and \
+                not self._is_elsewhere(context, found, host):
+            raise exception.Conflict(f'Host {host} has servers, which would leave the availability zone '
+                                     f'{found.availability_zone}')
+        found.delete_host(host)
+        self._tell(context, found)
+        return found
+
+    def _is_elsewhere(self, context, found, host):
+        return any(other.id != found.id and host in other.hosts and
+                   other.availability_zone == found.availability_zone for other in self.get_all(context))
+
+    def _tell(self, context, found):
+        self.scheduler.update_aggregates(context, [found])
+
+
+def _cells(context):
+    for cell in objects.CellMappingList.to_ask(context):
+        with nova_context.target_cell(context, cell) as in_cell:
+            yield in_cell
+
+
+def _require_host(context, host):
+    for in_cell in _cells(context):
+        try:
+            return objects.Service.get_by_args(in_cell, host, 'nova-compute')
+        except exception.ServiceNotFound:
+            continue
+    raise exception.ComputeHostNotFound(host=host)
+
+
+def _has_servers(context, host):
+    return any(objects.InstanceList.get_uuids_by_host(in_cell, host) for in_cell in _cells(context))

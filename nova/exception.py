@@ -389,6 +389,53 @@ class OnsetFileLimitExceeded(QuotaError):
     msg_fmt = 'Personality file limit exceeded'
 
 
+# Moving --------------------------------------------------------------------------------------------------------------
+
+class CannotResizeToSameFlavor(Invalid):
+    msg_fmt = 'When resizing, instances must change flavor!'
+
+
+class CannotResizeDisk(Invalid):
+    msg_fmt = 'Server disk was unable to be resized because: %(reason)s'
+
+
+class CannotMigrateToSameHost(Invalid):
+    msg_fmt = 'Cannot migrate to the host where the server exists.'
+
+
+class MigrationNotFound(NotFound):
+    msg_fmt = 'Migration %(migration_id)s could not be found.'
+
+
+class MigrationNotFoundForInstance(MigrationNotFound):
+    msg_fmt = 'Migration %(migration_id)s not found for instance %(instance_id)s'
+
+
+class MigrationNotFoundByStatus(Invalid):
+    msg_fmt = 'Migration not found for instance %(instance_id)s with status %(status)s.'
+
+
+class InvalidMigrationState(Invalid):
+    msg_fmt = ('Migration %(migration_id)s state of instance %(instance_uuid)s is %(state)s. Cannot %(method)s while '
+               'the migration is in this state.')
+
+
+class MigrationPreCheckError(Invalid):
+    msg_fmt = 'Migration pre-check error: %(reason)s'
+
+
+class MigrationCancelled(Conflict):
+    msg_fmt = 'The migration was cancelled.'
+
+
+class MigrationError(NovaException):
+    msg_fmt = 'Migration error: %(reason)s'
+
+
+class ComputeServiceInUse(Invalid):
+    msg_fmt = 'Compute service of %(host)s is still in use.'
+
+
 # Drivers -------------------------------------------------------------------------------------------------------------
 
 class InstancePowerOffFailure(NovaException):

@@ -16,8 +16,9 @@ _APIS = ('osapi_compute', 'metadata')
 
 def services():
     """The services that [DEFAULT]all_services names, in the order of their start."""
-    return [service.WSGIService(name) if name in _APIS else service.Service.create(f'nova-{name}')
-            for name in _ORDER if name in CONF.all_services]
+    found = [service.WSGIService(name) if name in _APIS else service.Service.create(f'nova-{name}')
+             for name in _ORDER if name in CONF.all_services]
+    return found + [service.Service.create('nova-compute', host=host) for host in CONF.fake.more_hosts]
 
 
 def main():

@@ -6,7 +6,20 @@ from oslo_log import log
 
 from nova import concurrency, exception, image, manager, objects
 from nova import context as nova_context
-from nova.compute import access, build, consoles, delete, operations, power, power_sync, recovery, resource_tracker
+from nova.compute import (
+    access,
+    build,
+    consoles,
+    delete,
+    evacuate,
+    live_migration,
+    operations,
+    power,
+    power_sync,
+    recovery,
+    resize,
+    resource_tracker,
+)
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova.conf import CONF
@@ -19,7 +32,7 @@ from nova.virt import virtapi
 LOG = log.getLogger(__name__)
 
 #: The modules whose functions carry out orders.
-CONCERNS = (access, build, delete, power)
+CONCERNS = (access, build, delete, evacuate, live_migration, power, resize)
 
 
 @operations.surface('compute', *CONCERNS)
@@ -41,6 +54,7 @@ class ComputeManager(manager.Manager):
         self.image = image.API()
         self.firewall = linux_net.Firewall()
         self.additional_endpoints = [linux_net.FirewallEndpoint(self.firewall)]
+        self.compute_rpcapi = compute_rpcapi.ComputeAPI()
         self.conductor_rpcapi = conductor_rpcapi.ConductorAPI()
         self.tracker = resource_tracker.ResourceTracker(self.host, self.driver)
         self.build_slots = concurrency.Semaphore(CONF.max_concurrent_builds or 1000)
@@ -103,6 +117,29 @@ class ComputeManager(manager.Manager):
 
     def refresh_instance_security_rules(self, context, instance):
         self.firewall.apply(instance, instance.get_network_info())
+
+    # Live migration ---------------------------------------------------------------------------------------------------
+
+    def check_can_live_migrate_destination(self, context, instance, block_migration, disk_over_commit):
+        return live_migration.check_destination(self, context, instance, block_migration, disk_over_commit)
+
+    def check_can_live_migrate_source(self, context, instance, data):
+        return live_migration.check_source(self, context, instance, data)
+
+    def pre_live_migration(self, context, instance, disk_info, data):
+        return live_migration.prepare(self, context, instance, disk_info, data)
+
+    def rollback_live_migration_at_destination(self, context, instance, data):
+        live_migration.roll_back(self, context, instance, data)
+
+    def post_live_migration_at_destination(self, context, instance, block_migration):
+        return live_migration.welcome(self, context, instance, block_migration)
+
+    def live_migration_force_complete(self, context, instance, migration_uuid):
+        self.driver.live_migration_force_complete(instance)
+
+    def live_migration_abort(self, context, instance, migration_uuid):
+        self.driver.live_migration_abort(instance)
 
     # Events and periodic work -----------------------------------------------------------------------------------------
 

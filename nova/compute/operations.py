@@ -87,6 +87,10 @@ class Operation:
                               self.action.instance_uuid, function)
         self._undo.callback(step)
 
+    def forget_undo(self):
+        """There is no way back any more."""
+        self._undo.pop_all()
+
     def save(self, expected_task_state=None, **values):
         """Store columns of the server now.  Raises UnexpectedDeletingTaskState when it is being deleted meanwhile."""
         self.action.update_instance(values, expected_task_state)

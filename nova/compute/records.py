@@ -8,13 +8,16 @@ from nova.objects import instance as instance_obj
 
 
 @base.retried
-def order(context, instance, row, binary, host, method, args=None, queue_delete=False):
+def order(context, instance, row, binary, host, method, args=None, queue_delete=False,
+          migration=None, migration_step=None):
     """Write an order for a server whose state allows it; returns the action's id.
 
     The state is guarded again in the WHERE: of two requests at once, one gets InstanceInvalidState.
 
     :param row: of the state table; its first `meanwhile` becomes the task state.
     :param queue_delete: the server stops counting against its project's quota.
+    :param migration: values of a migration that begins with it.
+    :param migration_step: (uuid, status it must have, status it gets); raises MigrationNotFoundByStatus otherwise.
     """
     values = {'task_state': row.meanwhile[0]} if row.meanwhile else {}
     if queue_delete:
@@ -24,6 +27,11 @@ def order(context, instance, row, binary, host, method, args=None, queue_delete=
         with db.session.writer(context) as conn:
             if values:
                 instance_obj.guarded_update(conn, instance.uuid, values, expected, row.vm)
+            if migration is not None:
+                db.migration_records.insert(conn, migration)
+            if migration_step is not None and not db.migration_records.update(
+                    conn, migration_step[0], {'status': migration_step[2]}, [migration_step[1]]):
+                raise exception.MigrationNotFoundByStatus(instance_id=instance.uuid, status=migration_step[1])
             action_id = instance_action.record(conn, context, row.record, instance.uuid, binary=binary,
                                                host=host, method=method, args=args or {})
     except exception.UnexpectedTaskState as exc:

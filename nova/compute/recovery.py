@@ -31,6 +31,9 @@ def repair(host, context):
         except Exception:
             LOG.exception('Server %s could not be looked after at start; going on with the others', instance.uuid)
     remove_strangers(host, context, {instance.uuid for instance in instances})
+    for migration in objects.MigrationList.get_by_filters(context, {
+            'source_compute': host.name, 'migration_type': 'evacuation', 'status': 'done'}):
+        migration.change({'status': 'completed'}, ['done'])
 
 
 def _repair_one(host, context, instance):

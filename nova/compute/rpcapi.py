@@ -38,6 +38,36 @@ class ComputeAPI:
     def get_instance_diagnostics(self, context, instance):
         return self._call(context, instance.host, 'get_instance_diagnostics', instance=instance)
 
+    # Live migration.  `data` is what the drivers of both sides tell each other, plain.
+
+    def check_can_live_migrate_destination(self, context, instance, dest, block_migration, disk_over_commit):
+        """Raises MigrationPreCheckError and what the drivers raise."""
+        return self._call(context, dest, 'check_can_live_migrate_destination', instance=instance,
+                          block_migration=block_migration, disk_over_commit=disk_over_commit)
+
+    def check_can_live_migrate_source(self, context, instance, data):
+        return self._call(context, instance.host, 'check_can_live_migrate_source', instance=instance, data=data)
+
+    def pre_live_migration(self, context, instance, dest, disk_info, data):
+        return self._call(context, dest, 'pre_live_migration', instance=instance, disk_info=disk_info, data=data)
+
+    def rollback_live_migration_at_destination(self, context, instance, dest, data):
+        self.client.prepare(server=dest).cast(context, 'rollback_live_migration_at_destination', instance=instance,
+                                              data=data)
+
+    def post_live_migration_at_destination(self, context, instance, dest, block_migration):
+        """The guest's power state there."""
+        return self._call(context, dest, 'post_live_migration_at_destination', instance=instance,
+                          block_migration=block_migration)
+
+    def live_migration_force_complete(self, context, instance, migration_uuid):
+        self.client.prepare(server=instance.host).cast(context, 'live_migration_force_complete', instance=instance,
+                                                       migration_uuid=migration_uuid)
+
+    def live_migration_abort(self, context, instance, migration_uuid):
+        self.client.prepare(server=instance.host).cast(context, 'live_migration_abort', instance=instance,
+                                                       migration_uuid=migration_uuid)
+
     def reset_network(self, context, instance):
         self.client.prepare(server=instance.host).cast(context, 'reset_network', instance=instance)
 

@@ -53,6 +53,9 @@ def fail(manager, context, action, why):
             manager.terminate_instance(context, action.id)
         return
     LOG.warning('%s of server %s: %s', action.action, action.instance_uuid, why)
+    migration = (action.args or {}).get('migration_uuid')
+    if migration:
+        objects.Migration.get_by_uuid(context, migration).fail()
     values = {'task_state': None}
     state = states.by_record(action.action)
     if state.fails:

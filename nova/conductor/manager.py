@@ -10,7 +10,7 @@ from nova.compute import operations
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import janitor, reclaim
 from nova.conductor import rpcapi as conductor_rpcapi
-from nova.conductor.tasks import build, terminate
+from nova.conductor.tasks import build, cold_migrate, evacuate, live_migrate, terminate
 from nova.conf import CONF
 from nova.network import api as network_api
 from nova.objects import base
@@ -20,7 +20,7 @@ LOG = log.getLogger(__name__)
 
 
 #: The modules whose functions carry out orders.
-TASKS = (terminate,)
+TASKS = (cold_migrate, evacuate, live_migrate, terminate)
 
 
 @operations.surface('conductor', *TASKS)

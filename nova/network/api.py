@@ -241,13 +241,22 @@ class API:
             raise exception.FixedIpNotFound(address=address)
         return found.instance_uuid
 
-    # Moving a server between hosts: FlatDHCP has nothing to do before or after.
+    # Moving a server between hosts ------------------------------------------------------------------------------------
 
     def migrate_instance_start(self, context, instance, migration):
-        """Nothing to prepare."""
+        """Nothing to prepare: the address is served where the server is."""
 
-    def migrate_instance_finish(self, context, instance, migration):
-        """Nothing to finish."""
+    def migrate_instance_finish(self, context, instance, migration, host=None):
+        """The server is on another host (None: the destination); who serves its addresses follows.  May be repeated."""
+        host = host or migration.dest_compute
+        if not objects.FixedIPList.move_to_host(context, instance.uuid, host):
+            return
+        for each in {host, migration.source_compute, migration.dest_compute} - {None}:
+            try:
+                self.rpcapi.setup_networks(context, each)
+            except (*_OUTAGES, oslo_messaging.RemoteError) as exc:
+                LOG.warning('nova-network on %s was not told that server %s moved (%s); it will see by itself', each,
+                            instance.uuid, type(exc).__name__)
 
     # Security groups (more in `security_groups`) ----------------------------------------------------------------------
 

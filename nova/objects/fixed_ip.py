@@ -126,6 +126,13 @@ class FixedIPList(base.NovaObjectList):
 
     @base.remotable_classmethod
     @base.retried
+    def move_to_host(cls, context, instance_uuid, host):
+        """The server is on that host now; its addresses go with it.  Returns how many they are."""
+        with db.session.writer(context) as conn:
+            return db.networks.set_host_of(conn, instance_uuid, host)
+
+    @base.remotable_classmethod
+    @base.retried
     def set_leased(cls, context, leased):
         """Note what DHCP said.
 

@@ -81,6 +81,19 @@ class Quotas(base.NovaObject):
             db.mappings.update_instance(conn, instance_uuid, {'queued_for_delete': False})
 
     @base.remotable_classmethod
+    @base.retried
+    def resize(cls, context, instance_uuid, project_id, amounts, check=True):
+        """Count a server with other amounts ({'cores', 'ram'} in MiB).  Raises TooManyInstances when they do not fit.
+
+        :param check: False: only write them (they are less, or were counted already).
+        """
+        with db.session.api_writer(context) as conn:
+            row = db.mappings.instance(conn, instance_uuid)
+            if check and row is not None:
+                _check_growth(conn, project_id, {name: max(0, amounts[name] - row[name]) for name in amounts})
+            db.mappings.update_instance(conn, instance_uuid, dict(amounts))
+
+    @base.remotable_classmethod
     def set_limits(cls, context, limits, project_id='', user_id='', class_name=''):
         with db.session.api_writer(context) as conn:
             for resource, limit in limits.items():
@@ -112,6 +125,19 @@ def check_count(conn, resource, project_id, used, error, more=1):
     limit = _limits(conn, project_id)[resource]
     if limit != UNLIMITED and used + more > limit:
         raise error(allowed=limit)
+
+
+def _check_growth(conn, project_id, growth):
+    """Raise TooManyInstances unless a server may grow by so much."""
+    db.quotas.hold(conn, project_id)
+    limits = _limits(conn, project_id)
+    used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id), strict=True))
+    over = [name for name in growth if growth[name] and limits[name] != UNLIMITED
+            and used[name] + growth[name] > limits[name]]
+    if over:
+        def join(values):
+            return ', '.join(str(values[name]) for name in over)
+        raise exception.TooManyInstances(overs=', '.join(over), req=join(growth), used=join(used), allowed=join(limits))
 
 
 def check_servers(conn, project_id, user_id, deltas, want_least=None):

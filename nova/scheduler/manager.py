@@ -37,18 +37,19 @@ class SchedulerManager(manager.Manager):
         self.host_manager = host_manager.HostManager()
         self.selector = selection.Selector(self.host_manager)
 
-    def select_destinations(self, context, request_spec, instance_uuids, alternates=2):
+    def select_destinations(self, context, request_spec, instance_uuids, alternates=2, migration_uuid=''):
         """Hosts for the servers of one request, claimed.
 
         :param request_spec: what each of them needs.
         :param instance_uuids: the servers; all of them get a host, or none does.
+        :param migration_uuid: the migration that the claims are for, beside the servers' own ('': their own).
         :param alternates: how many more hosts to name that would do as well.
         :returns: for each server a list of `objects.Selection`: the host it has, then the alternates.
         Raises NoValidHost: its `reason` is for administrators, its `user_reason` for users; `may_change` is False
         when neither waiting nor another try can help.
         """
         begun = time.monotonic()
-        decision = Decision(self, context, request_spec, list(instance_uuids))
+        decision = Decision(self, context, request_spec, list(instance_uuids), migration_uuid)
         result = 'error'
         try:
             selections = decision.decide(alternates)
@@ -72,11 +73,12 @@ class SchedulerManager(manager.Manager):
 class Decision:
     """Hosts for the servers of one request."""
 
-    def __init__(self, manager, context, spec, uuids):
+    def __init__(self, manager, context, spec, uuids, migration_uuid=''):
         self.hosts = manager.host_manager
         self.selector = manager.selector
         self.context = context
         self.uuids = uuids
+        self.migration_uuid = migration_uuid
         self.request = Request(context, spec)
         self.amounts = (self.request.vcpus, self.request.memory_mb, self.request.disk_gb)
         #: {filter: hosts refused}, of the last look.
@@ -119,8 +121,9 @@ class Decision:
     def _claim(self, chosen):
         """{uuid: Choice} of those whose claims could be made; the hosts of the others are out for this request."""
         try:
-            made = claims.make(nova_context.get_admin_context(),
-                               {uuid: choice.host for uuid, choice in chosen.items()}, self.amounts)
+            made = claims.make(
+                nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in chosen.items()}, self.amounts,
+                self.migration_uuid)
         except BaseException:
             for choice in chosen.values():
                 choice.host.release(self.amounts)
@@ -136,7 +139,8 @@ class Decision:
 
     def _give_up(self, placed, found):
         """Give back what some of them have already, and say why the rest has nothing.  Raises NoValidHost."""
-        claims.release(nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in placed.items()})
+        claims.release(nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in placed.items()},
+                       self.migration_uuid)
         self.refusals = found.counts()
         self._explain_forced(found)
         text = found.admin_text()

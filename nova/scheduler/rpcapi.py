@@ -25,13 +25,13 @@ class SchedulerAPI:
         """Whether all schedulers understand this version, as far as the pin says."""
         return self.client.can_send_version(version)
 
-    def select_destinations(self, context, request_spec, instance_uuids, alternates=2):
+    def select_destinations(self, context, request_spec, instance_uuids, alternates=2, migration_uuid=''):
         """Hosts for the servers of one request, claimed: see `SchedulerManager.select_destinations`.
 
         Raises NoValidHost.
         """
         return self.client.call(context, 'select_destinations', request_spec=request_spec,
-                                instance_uuids=instance_uuids, alternates=alternates)
+                                instance_uuids=instance_uuids, alternates=alternates, migration_uuid=migration_uuid)
 
     def update_aggregates(self, context, aggregates):
         """Tell all schedulers that aggregates were made or changed."""

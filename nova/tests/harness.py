@@ -26,6 +26,8 @@ import requests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE_ID = '11111111-1111-1111-1111-111111111111'
 LATEST = '2.104'
+#: The directory of a site on SQLite that was set up and never started, once there is one.
+_TEMPLATE = []
 #: Daemons of a site of its own, in the order of their start.
 DAEMONS = ('nova-conductor', 'nova-scheduler', 'nova-network', 'nova-compute', 'nova-api')
 
@@ -155,12 +157,29 @@ class Cloud:
 
     def set_up(self):
         """Files, database, messages, a flavor and an image; nothing runs yet."""
+        self.config = self.directory / 'nova.conf'
+        self.write_config(self.config)
+        if self._server_url or self._rabbit:
+            self._fill()
+            return
+        # The commands take seconds: sites on SQLite begin as copies of the first one of this process.
+        if not _TEMPLATE:
+            self._fill()
+            _TEMPLATE.append(tempfile.TemporaryDirectory(prefix='nova-template-'))
+            self._copy(self.directory, pathlib.Path(_TEMPLATE[0].name))
+        else:
+            self._copy(pathlib.Path(_TEMPLATE[0].name), self.directory)
+
+    @staticmethod
+    def _copy(source, target):
+        shutil.copy(source / 'nova.sqlite', target)
+        shutil.copytree(source / 'state', target / 'state', dirs_exist_ok=True)
+
+    def _fill(self):
         (self.directory / 'state' / 'images').mkdir(parents=True)
         self._create_database()
         if self._rabbit:
             self._vhost('PUT')
-        self.config = self.directory / 'nova.conf'
-        self.write_config(self.config)
         self.manage('db', 'sync')
         self.manage('api_db', 'sync')
         self.manage('flavor', 'create', '--name', 'm1.test', '--id', '1', '--ram', '128', '--vcpus', '1', '--disk', '1')

@@ -286,6 +286,13 @@ def held_by(conn, instance_uuid, address=None):
         .where(*where).order_by(c.id)).mappings().all()
 
 
+def set_host_of(conn, instance_uuid, host):
+    """The host that serves a server's addresses; returns how many changed."""
+    c = fixed_ips.c
+    return conn.execute(fixed_ips.update().where(c.instance_uuid == instance_uuid, c.host != host)
+                        .values(host=host, updated_at=utcnow())).rowcount
+
+
 def give_back(conn, ids):
     """Addresses are free again, and floating ones are not bound to them any more."""
     now = utcnow()

@@ -313,6 +313,49 @@ def upgrade():
     op.create_index('instances_updated_at_idx', 'instances',
                     ['updated_at'])
     op.create_table(
+        'migrations',
+        sa.Column('id', types.BIG_ID, primary_key=True),
+        sa.Column('uuid', sa.String(36), nullable=False),
+        sa.Column('instance_uuid', sa.String(36), nullable=False),
+        sa.Column('migration_type', sa.String(32)),
+        sa.Column('status', sa.String(32)),
+        sa.Column('source_compute', sa.String(255)),
+        sa.Column('source_node', sa.String(255)),
+        sa.Column('source_compute_id', sa.BigInteger()),
+        sa.Column('dest_compute', sa.String(255)),
+        sa.Column('dest_node', sa.String(255)),
+        sa.Column('dest_compute_id', sa.BigInteger()),
+        sa.Column('dest_host', sa.String(255)),
+        sa.Column('old_instance_type_id', sa.Integer()),
+        sa.Column('new_instance_type_id', sa.Integer()),
+        sa.Column('hidden', sa.Boolean(), nullable=False),
+        sa.Column('user_id', sa.String(255)),
+        sa.Column('project_id', sa.String(255)),
+        sa.Column('memory_total', sa.BigInteger()),
+        sa.Column('memory_processed', sa.BigInteger()),
+        sa.Column('memory_remaining', sa.BigInteger()),
+        sa.Column('disk_total', sa.BigInteger()),
+        sa.Column('disk_processed', sa.BigInteger()),
+        sa.Column('disk_remaining', sa.BigInteger()),
+        sa.Column('old_flavor', types.Json()),
+        sa.Column('new_flavor', types.Json()),
+        sa.Column('old_vm_state', sa.String(32)),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        sa.UniqueConstraint('uuid', name='uniq_migrations0uuid'),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('migrations_created_idx', 'migrations',
+                    ['created_at', 'id'])
+    op.create_index('migrations_dest_idx', 'migrations',
+                    ['dest_compute', 'status'])
+    op.create_index('migrations_instance_idx', 'migrations',
+                    ['instance_uuid', 'status'])
+    op.create_index('migrations_source_idx', 'migrations',
+                    ['source_compute', 'status'])
+    op.create_index('migrations_status_idx', 'migrations',
+                    ['status', 'updated_at'])
+    op.create_table(
         'networks',
         sa.Column('id', types.BIG_ID, primary_key=True),
         sa.Column('uuid', sa.String(36), nullable=False),

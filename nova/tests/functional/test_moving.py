@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that move between three hosts of one process: resize, migrate, live migrate, evacuate, and what fails."""
+
+import pytest
+
+from nova.tests import harness
+
+
+@pytest.fixture(scope='module')
+def site():
+    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second,third'}}) as cloud:
+        cloud.wait_ready(3)
+        cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
+        yield cloud
+        assert not cloud.tracebacks()
+
+
+@pytest.fixture
+def root(site):
+    return site.client()
+
+
+@pytest.fixture
+def server(site, root):
+    made = site.client('alice:project-a').boot('mover')
+    yield made
+    root.call('DELETE', f'/servers/{made["id"]}')
+    root.gone(made['id'])
+    assert site.leaks() == []
+    assert site.sql('SELECT * FROM claims') == []
+
+
+def act(client, server, name, value=None, version=None):
+    return client.call('POST', f'/servers/{server["id"]}/action', {name: value}, version=version)
+
+
+def host_of(root, server):
+    return root.get(f'/servers/{server["id"]}')['server']['OS-EXT-SRV-ATTR:host']
+
+
+def claims(site):
+    return [(row['host'], row['vcpus'], bool(row['migration_uuid'])) for row in site.sql(
+        'SELECT * FROM claims ORDER BY migration_uuid')]
+
+
+def test_a_resize_holds_both_places_until_it_is_confirmed(site, root, server):
+    member = site.client('alice:project-a')
+    before = host_of(root, server)
+    assert act(member, server, 'resize', {'flavorRef': '2'}).status_code == 202
+    shown = root.wait(server['id'], 'VERIFY_RESIZE')
+    assert shown['flavor']['original_name'] == 'm1.big'
+    after = shown['OS-EXT-SRV-ATTR:host']
+    assert after != before
+    assert claims(site) == [(before, 1, False), (after, 2, True)]
+    assert member.get('/os-quota-sets/project-a/detail')['quota_set']['cores']['in_use'] == 2
+    assert act(member, server, 'os-stop').status_code == 409
+    assert act(member, server, 'confirmResize').status_code == 204
+    root.wait(server['id'], 'ACTIVE')
+    assert claims(site) == [(after, 2, False)]
+    assert act(member, server, 'confirmResize').status_code == 409
+    (migration,) = root.get(f'/os-migrations?instance_uuid={server["id"]}')['migrations']
+    assert (migration['status'], migration['migration_type']) == ('confirmed', 'resize')
+    assert (migration['source_compute'], migration['dest_compute']) == (before, after)
+    actions = root.get(f'/servers/{server["id"]}/os-instance-actions')['instanceActions']
+    assert [each['action'] for each in actions] == ['confirmResize', 'resize', 'create']
+    events = root.get(f'/servers/{server["id"]}/os-instance-actions/{actions[1]["request_id"]}')['instanceAction']
+    assert {each['event'] for each in events['events']} == {'cold_migrate', 'compute_prep_resize',
+                                                            'compute_resize_instance', 'compute_finish_resize'}
+
+
+def test_a_resize_that_is_reverted_leaves_everything_as_it_was(site, root, server):
+    before = host_of(root, server)
+    act(root, server, 'resize', {'flavorRef': '2'})
+    root.wait(server['id'], 'VERIFY_RESIZE')
+    assert act(root, server, 'revertResize').status_code == 202
+    shown = root.wait(server['id'], 'ACTIVE')
+    assert shown['flavor']['original_name'] == 'm1.test'
+    assert shown['OS-EXT-SRV-ATTR:host'] == before
+    assert claims(site) == [(before, 1, False)]
+    assert root.get('/os-quota-sets/project-a/detail')['quota_set']['cores']['in_use'] == 1
+    assert root.get(f'/os-migrations?instance_uuid={server["id"]}')['migrations'][0]['status'] == 'reverted'
+
+
+def test_a_server_that_is_off_stays_off(root, server):
+    act(root, server, 'os-stop')
+    root.wait(server['id'], 'SHUTOFF')
+    before = host_of(root, server)
+    assert act(root, server, 'migrate').status_code == 202
+    root.wait(server['id'], 'VERIFY_RESIZE')
+    assert host_of(root, server) != before
+    act(root, server, 'confirmResize')
+    root.wait(server['id'], 'SHUTOFF')
+    assert root.get('/os-migrations')['migrations'][0]['migration_type'] == 'migration'
+
+
+def test_a_host_that_is_named_is_taken(root, server):
+    target = 'second' if host_of(root, server) != 'second' else 'third'
+    assert act(root, server, 'migrate', {'host': target}).status_code == 202
+    root.wait(server['id'], 'VERIFY_RESIZE')
+    assert host_of(root, server) == target
+    act(root, server, 'revertResize')
+    root.wait(server['id'], 'ACTIVE')
+    assert act(root, server, 'os-migrateLive', {'host': target, 'block_migration': 'auto'}).status_code == 202
+    root.wait(server['id'], 'ACTIVE')
+    assert host_of(root, server) == target
+
+
+def test_a_live_migration_keeps_the_server_running(site, root, server):
+    before = host_of(root, server)
+    assert act(root, server, 'os-migrateLive', {'host': None, 'block_migration': 'auto'}).status_code == 202
+    shown = root.wait(server['id'], 'ACTIVE')
+    assert shown['OS-EXT-SRV-ATTR:host'] != before
+    assert shown['OS-EXT-STS:power_state'] == 1
+    migration = root.get(f'/os-migrations?instance_uuid={server["id"]}')['migrations'][0]
+    assert (migration['status'], migration['migration_type']) == ('completed', 'live-migration')
+    assert root.get(f'/servers/{server["id"]}/migrations')['migrations'] == []
+    assert root.call('DELETE', f'/servers/{server["id"]}/migrations/{migration["id"]}').status_code in {400, 409}
+    assert claims(site) == [(shown['OS-EXT-SRV-ATTR:host'], 1, False)]
+
+
+@pytest.mark.parametrize('action, body, version, status, says', [
+    ('resize', {'flavorRef': '1'}, None, 400, 'change flavor'), ('resize', {'flavorRef': 'none'}, None, 400, 'none'),
+    ('resize', {}, None, 400, 'flavorRef'), ('confirmResize', None, None, 409, 'vm_state'),
+    ('revertResize', None, None, 409, 'vm_state'), ('migrate', {'host': 'nowhere'}, None, 400, 'nowhere'),
+    ('os-migrateLive', {'host': 'nowhere', 'block_migration': 'auto'}, None, 400, 'nowhere'),
+    ('os-migrateLive', {'host': None}, None, 400, 'block_migration'),
+    ('os-migrateLive', {'host': None, 'block_migration': 'auto', 'force': True}, '2.67', 400, 'force'),
+    ('os-migrateLive', {'host': None, 'block_migration': 'auto', 'force': True}, '2.68', 400, 'force'),
+    ('os-migrateLive', {'host': None, 'block_migration': True}, '2.24', 400, 'disk_over_commit'),
+    ('evacuate', {}, None, 400, 'still in use'), ('evacuate', {}, '2.13', 400, 'onSharedStorage'),
+    ('evacuate', {'onSharedStorage': True}, '2.14', 400, 'onSharedStorage'),
+    ('evacuate', {'force': True}, '2.29', 400, 'force')])
+def test_what_is_refused(root, server, action, body, version, status, says):
+    answer = act(root, server, action, body, version)
+    assert answer.status_code == status
+    assert says in answer.text
+    assert root.get(f'/servers/{server["id"]}')['server']['status'] == 'ACTIVE'
+
+
+def test_a_server_of_a_dead_host_is_made_anew_elsewhere(site, root, server):
+    dead = host_of(root, server)
+    service = next(each for each in root.get('/os-services?binary=nova-compute')['services'] if each['host'] == dead)
+    try:
+        root.call('PUT', f'/os-services/{service["id"]}', {'forced_down': True})
+        answer = act(root, server, 'evacuate', {}, '2.94')
+        assert answer.status_code == 200
+        assert answer.content == b''
+        shown = root.wait(server['id'], 'ACTIVE')
+        assert shown['OS-EXT-SRV-ATTR:host'] != dead
+        assert root.get('/os-migrations')['migrations'][0]['status'] == 'done'
+        assert claims(site) == [(shown['OS-EXT-SRV-ATTR:host'], 1, False)]
+    finally:
+        root.call('PUT', f'/os-services/{service["id"]}', {'forced_down': False})
+
+
+def test_lists_of_migrations(root, server):
+    for _round in range(2):
+        act(root, server, 'os-migrateLive', {'host': None, 'block_migration': 'auto'})
+        root.wait(server['id'], 'ACTIVE')
+    path = f'/os-migrations?instance_uuid={server["id"]}'
+    both = root.get(path)['migrations']
+    assert len(both) == 2
+    first = root.get(f'{path}&limit=1')
+    assert first['migrations'] == both[:1]
+    (link,) = first['migrations_links']
+    assert root.get(link['href'])['migrations'] == both[1:]
+    assert root.call('GET', f'{path}&marker=unknown').status_code == 400
+    assert root.call('GET', f'{path}&bananas=1').status_code == 400
+    assert 'uuid' not in root.get(path, '2.58')['migrations'][0]
+    assert 'migration_type' not in root.get(path, '2.22')['migrations'][0]
+
+
+@pytest.mark.parametrize('action, body, manager', [
+    ('resize', {'flavorRef': '2'}, None), ('migrate', None, 409), ('evacuate', {}, 403),
+    ('os-migrateLive', {'host': None, 'block_migration': 'auto'}, 409)])
+def test_who_may(site, root, server, action, body, manager):
+    expected = 404 if action == 'resize' else 403
+    assert act(site.client('mallory:elsewhere'), server, action, body).status_code == expected
+    assert act(site.client('rita:project-a:reader'), server, action, body).status_code == 403
+    if manager is not None:
+        assert act(site.client('alice:project-a'), server, action, body).status_code == 403
+        act(root, server, 'os-stop')
+        root.wait(server['id'], 'SHUTOFF')
+        answer = act(site.client('boss:project-a:manager'), server, action, body)
+        assert answer.status_code in {manager, 202}
+        if answer.status_code == 202:
+            root.wait(server['id'], 'VERIFY_RESIZE')
+
+
+#: what fails, what is asked, how it ends
+FAULTS = (
+    ('migrate_disk_and_power_off', 'resize', {'flavorRef': '2'}, 'ERROR'),
+    ('finish_migration', 'resize', {'flavorRef': '2'}, 'ERROR'),
+    ('pre_live_migration', 'os-migrateLive', {'host': None, 'block_migration': 'auto'}, 'ACTIVE'),
+    ('check_can_live_migrate_source', 'os-migrateLive', {'host': None, 'block_migration': 'auto'}, 'ACTIVE'),
+    ('live_migration', 'os-migrateLive', {'host': None, 'block_migration': 'auto'}, 'ACTIVE'),
+)
+
+
+@pytest.mark.parametrize('call, action, body, status', FAULTS)
+def test_what_fails_on_the_way_ends_well(call, action, body, status):
+    settings = {'fake': {'more_hosts': 'second', 'failures': f'{call}:always'}}
+    with harness.Cloud.all_in_one(settings) as cloud:
+        cloud.wait_ready(2)
+        cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
+        root = cloud.client()
+        server = root.boot('unlucky')
+        act(root, server, action, body)
+        harness.wait_for(lambda: root.get('/os-migrations')['migrations'][0]['status'] == 'error', 'it failed')
+        shown = root.wait(server['id'], status)
+        action_id = root.get(f'/servers/{server["id"]}/os-instance-actions')['instanceActions'][0]
+        assert action_id['message'] == 'Error'
+        if status == 'ACTIVE':
+            assert shown['OS-EXT-SRV-ATTR:host'] == server['OS-EXT-SRV-ATTR:host']
+            assert len(cloud.sql('SELECT * FROM claims')) == 1
+        root.call('DELETE', f'/servers/{server["id"]}')
+        root.gone(server['id'])
+        assert cloud.leaks() == []

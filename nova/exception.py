@@ -389,6 +389,17 @@ class OnsetFileLimitExceeded(QuotaError):
     msg_fmt = 'Personality file limit exceeded'
 
 
+# Images of servers ---------------------------------------------------------------------------------------------------
+
+class VolumeBackedNotSupported(Invalid):
+    msg_fmt = 'Instance %(instance_id)s boots from a volume, which this action does not support here.'
+
+
+class UnshelveInstanceInvalidState(Conflict):
+    msg_fmt = ('Specifying an availability zone or host when unshelving instance %(instance_uuid)s with status '
+               '%(state)s is not supported. The instance must be offloaded.')
+
+
 # Moving --------------------------------------------------------------------------------------------------------------
 
 class CannotResizeToSameFlavor(Invalid):

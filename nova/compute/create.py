@@ -9,7 +9,7 @@ import uuid as uuidlib
 from oslo_utils import timeutils, uuidutils
 
 from nova import exception, objects
-from nova.compute import block_devices, records, task_states, vm_states
+from nova.compute import block_devices, keypairs, records, task_states, vm_states
 from nova.conf import CONF
 from nova.objects import base
 
@@ -83,7 +83,7 @@ def check(api, context, request):
     image = _check_image(api, context, request, flavor)
     _check_user_data(request)
     limits = objects.Quotas.limits(context, context.project_id, context.user_id)
-    _check_items(request, limits)
+    check_items(request.metadata, request.injected_files, limits)
     key_pair = (objects.KeyPair.get_by_name(context, context.user_id, request.key_name)
                 if request.key_name else None)
     most = _check_networks(api, context, request)
@@ -97,9 +97,20 @@ def _check_image(api, context, request, flavor):
             raise exception.InvalidInput(reason='imageRef: an image, or a block device with boot_index 0, is needed '
                                                 'to boot from')
         raise exception.InvalidBDM(reason='booting from a volume is not possible here: there is no volume service')
-    found = api.image.get(context, request.image)
+    image = check_image(api.image.get(context, request.image), request.image, flavor)
+    if request.auto_disk_config and image.properties.get('auto_disk_config', '').lower() in ('disabled', 'false', 'no'):
+        raise exception.InvalidInput(reason=f'OS-DCF:diskConfig: image {request.image} forbids AUTO')
+    return image
+
+
+def check_image(found, image_id, flavor):
+    """The metadata of an image that fits a flavor.
+
+    :param found: its record.
+    Raises ImageNotActive, FlavorMemoryTooSmall, FlavorDiskSmallerThanImage, FlavorDiskSmallerThanMinDisk.
+    """
     if (found.get('status') or 'active').lower() != 'active':
-        raise exception.ImageNotActive(image_id=request.image)
+        raise exception.ImageNotActive(image_id=image_id)
     image = objects.ImageMeta.from_dict(found)
     if flavor.memory_mb < image.min_ram:
         raise exception.FlavorMemoryTooSmall()
@@ -110,8 +121,6 @@ def _check_image(api, context, request, flavor):
             raise exception.FlavorDiskSmallerThanImage(flavor_size=room, image_size=needs)
         if image.min_disk * GIB > room:
             raise exception.FlavorDiskSmallerThanMinDisk(flavor_size=room, image_min_disk=image.min_disk * GIB)
-    if request.auto_disk_config and image.properties.get('auto_disk_config', '').lower() in ('disabled', 'false', 'no'):
-        raise exception.InvalidInput(reason=f'OS-DCF:diskConfig: image {request.image} forbids AUTO')
     return image
 
 
@@ -123,10 +132,11 @@ def _check_user_data(request):
             raise exception.InvalidInput(reason='user_data: is not base64') from exc
 
 
-def _check_items(request, limits):
-    if 0 <= limits['metadata_items'] < len(request.metadata):
+def check_items(metadata, given_files, limits):
+    """Raises MetadataLimitExceeded, OnsetFileLimitExceeded."""
+    if 0 <= limits['metadata_items'] < len(metadata):
         raise exception.MetadataLimitExceeded(allowed=limits['metadata_items'])
-    files = [(path, content) for path, content in block_devices.injected_files(request.injected_files)]
+    files = [(path, content) for path, content in block_devices.injected_files(given_files)]
     checks = (('injected_files', len(files)),
               ('injected_file_path_bytes', max((len(path.encode()) for path, _ in files), default=0)),
               ('injected_file_content_bytes', max((len(content) for _, content in files), default=0)))
@@ -215,10 +225,7 @@ def _instance_values(context, request, plan, index, reservation_id):
         'uuid': uuid, 'user_id': context.user_id, 'project_id': context.project_id, 'image_ref': request.image,
         'kernel_id': image.properties.get('kernel_id') or '', 'ramdisk_id': image.properties.get('ramdisk_id') or '',
         'hostname': request.hostname or host_name_of(name, uuid), 'launch_index': index,
-        'key_name': request.key_name, 'key_data': plan.key_pair.public_key if plan.key_pair is not None else None,
-        'keypairs': [{'name': plan.key_pair.name, 'type': plan.key_pair.type,
-                      'public_key': plan.key_pair.public_key, 'fingerprint': plan.key_pair.fingerprint}]
-        if plan.key_pair is not None else [],
+        **keypairs.columns_of(plan.key_pair),
         'power_state': 0, 'vm_state': vm_states.BUILDING, 'task_state': task_states.SCHEDULING, 'progress': 0,
         'memory_mb': flavor.memory_mb, 'vcpus': flavor.vcpus, 'root_gb': flavor.root_gb,
         'ephemeral_gb': flavor.ephemeral_gb, 'instance_type_id': flavor.id, 'flavor': flavor.snapshot(),

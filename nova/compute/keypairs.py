@@ -97,3 +97,17 @@ def _colons(digits):
 
 GENERATORS = {'ssh': generate_ssh, 'x509': generate_x509}
 FINGERPRINTS = {'ssh': ssh_fingerprint, 'x509': x509_fingerprint}
+
+
+def columns_of(key_pair):
+    """What a server keeps of its key pair (None: it has none)."""
+    if key_pair is None:
+        return {'key_name': None, 'key_data': None, 'keypairs': []}
+    return {'key_name': key_pair.name, 'key_data': key_pair.public_key,
+            'keypairs': [{'name': key_pair.name, 'type': key_pair.type, 'public_key': key_pair.public_key,
+                          'fingerprint': key_pair.fingerprint}]}
+
+
+def columns(context, user_id, name):
+    """The same for the name of a user's key pair, or None.  Raises KeypairNotFound."""
+    return columns_of(objects.KeyPair.get_by_name(context, user_id, name) if name else None)

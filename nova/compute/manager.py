@@ -16,9 +16,12 @@ from nova.compute import (
     operations,
     power,
     power_sync,
+    rebuild,
     recovery,
     resize,
     resource_tracker,
+    shelve,
+    snapshot,
 )
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import rpcapi as conductor_rpcapi
@@ -32,7 +35,7 @@ from nova.virt import virtapi
 LOG = log.getLogger(__name__)
 
 #: The modules whose functions carry out orders.
-CONCERNS = (access, build, delete, evacuate, live_migration, power, resize)
+CONCERNS = (access, build, delete, evacuate, live_migration, power, rebuild, resize, shelve, snapshot)
 
 
 @operations.surface('compute', *CONCERNS)

@@ -69,6 +69,7 @@ class Operation:
         # Without what was just unpacked: it goes over the wire with each step.
         self.action = action.bare()
         self._undo = contextlib.ExitStack()
+        self._afterwards = []
         self._ends = {}
         self._destroys = False
         self._settled = False
@@ -86,6 +87,10 @@ class Operation:
                 LOG.exception('Undoing %s of server %s failed at %s; the janitor will look again', self.action.action,
                               self.action.instance_uuid, function)
         self._undo.callback(step)
+
+    def afterwards(self, function, *args, **kwargs):
+        """Do this when the operation has ended well; a failure of it is only logged."""
+        self._afterwards.append((function, args, kwargs))
 
     def forget_undo(self):
         """There is no way back any more."""
@@ -137,6 +142,12 @@ class Operation:
                                       expected_task_state=self._expected):
                 raise exception.OrderLost(action_id=self.action.id)
         self._undo.pop_all()
+        for function, args, kwargs in self._afterwards:
+            try:
+                function(*args, **kwargs)
+            except Exception:
+                LOG.exception('%s of server %s ended well; tidying up after it did not', self.action.action,
+                              self.action.instance_uuid)
 
     def abandon(self):
         """Undo, and store nothing: somebody else is at it."""

@@ -9,17 +9,18 @@ from nova.objects import instance as instance_obj
 
 @base.retried
 def order(context, instance, row, binary, host, method, args=None, queue_delete=False,
-          migration=None, migration_step=None):
+          migration=None, migration_step=None, values=None):
     """Write an order for a server whose state allows it; returns the action's id.
 
     The state is guarded again in the WHERE: of two requests at once, one gets InstanceInvalidState.
 
     :param row: of the state table; its first `meanwhile` becomes the task state.
     :param queue_delete: the server stops counting against its project's quota.
+    :param values: more columns of the server to change with it.
     :param migration: values of a migration that begins with it.
     :param migration_step: (uuid, status it must have, status it gets); raises MigrationNotFoundByStatus otherwise.
     """
-    values = {'task_state': row.meanwhile[0]} if row.meanwhile else {}
+    values = {**(values or {}), **({'task_state': row.meanwhile[0]} if row.meanwhile else {})}
     if queue_delete:
         values['progress'] = 0
     expected = row.tasks if row.tasks is not None else None

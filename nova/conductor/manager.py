@@ -8,9 +8,9 @@ from nova import concurrency, manager, objects
 from nova import context as nova_context
 from nova.compute import operations
 from nova.compute import rpcapi as compute_rpcapi
-from nova.conductor import janitor, reclaim
+from nova.conductor import due, janitor
 from nova.conductor import rpcapi as conductor_rpcapi
-from nova.conductor.tasks import build, cold_migrate, evacuate, live_migrate, terminate
+from nova.conductor.tasks import build, cold_migrate, evacuate, live_migrate, rebuild, terminate, unshelve
 from nova.conf import CONF
 from nova.network import api as network_api
 from nova.objects import base
@@ -20,7 +20,7 @@ LOG = log.getLogger(__name__)
 
 
 #: The modules whose functions carry out orders.
-TASKS = (cold_migrate, evacuate, live_migrate, terminate)
+TASKS = (cold_migrate, evacuate, live_migrate, rebuild, terminate, unshelve)
 
 
 @operations.surface('conductor', *TASKS)
@@ -95,10 +95,11 @@ class ConductorManager(manager.Manager):
                 yield from janitor.look_round(self, cell_context)
 
     @manager.periodic_task(spacing=lambda: CONF.janitor_interval)
-    def reclaim(self, context):
+    def do_what_is_due(self, context):
         for cell in objects.CellMappingList.to_ask(context):
             with nova_context.target_cell(context, cell) as cell_context:
-                yield from reclaim.reclaim(self, cell_context)
+                for look in (due.reclaim, due.confirm, due.offload):
+                    yield from look(self, cell_context)
 
     @manager.periodic_task(spacing=lambda: 6 * CONF.janitor_interval)
     def sweep(self, context):

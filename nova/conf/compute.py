@@ -31,6 +31,11 @@ OPTS = [
                     'with the property os_shutdown_timeout.'),
     cfg.IntOpt('shutdown_retry_interval', default=10, min=1,
                help='Seconds between two shutdown signals to a guest.'),
+    cfg.IntOpt('shelved_offload_time', default=0, min=-1,
+               help='Seconds for which a shelved server stays on its host; then its resources there are freed. 0: at '
+                    'once, -1: never.'),
+    cfg.ListOpt('non_inheritable_image_properties', default=['cache_in_nova', 'bittorrent'],
+                help="Properties that an image of a server does not take over from the server's image."),
     cfg.BoolOpt('allow_resize_to_same_host', default=False,
                 help='Let the scheduler choose, for a resize, the host that the server is on.'),
     cfg.IntOpt('resize_confirm_window', default=0, min=0,

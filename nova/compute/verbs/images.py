@@ -1,8 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of servers, and servers anew from images: createImage, createBackup, rebuild, shelve and unshelve."""
 
-from nova.compute.verbs.base import Verbs
+from nova import exception, objects
+from nova.compute import create, keypairs, records, states, vm_states
+from nova.compute.verbs.base import Verbs, in_cell
+from nova.conf import CONF
+
+#: Says that a value was not given, where None is one.
+UNSET = object()
 
 
 class ImageVerbs(Verbs):
-    pass
+
+    # Images of servers ------------------------------------------------------------------------------------------------
+
+    @in_cell
+    def snapshot(self, context, instance, name, extra_properties=None):
+        """Begin an image of a server's disk; returns the image's record, which has no content yet.
+
+        Raises VolumeBackedNotSupported, and what the image service raises.
+        """
+        return self._snapshot(context, instance, 'snapshot', name, {'image_type': 'snapshot',
+                                                                    **(extra_properties or {})}, {})
+
+    @in_cell
+    def backup(self, context, instance, name, backup_type, rotation, extra_properties=None):
+        """As `snapshot`; of the backups of this type only the newest `rotation` are kept."""
+        return self._snapshot(context, instance, 'backup', name, {
+            'image_type': 'backup', 'backup_type': backup_type, **(extra_properties or {})},
+            {'backup_type': backup_type, 'rotation': rotation})
+
+    def _snapshot(self, context, instance, action, name, properties, args):
+        row = states.require(context, instance, action)
+        image = self._new_image(context, instance, name, properties)
+        self._with_image(context, instance, row, 'snapshot_instance', image, args)
+        return image
+
+    def _new_image(self, context, instance, name, properties):
+        """Record an image of a server, without content."""
+        if not instance.image_ref:
+            raise exception.VolumeBackedNotSupported(instance_id=instance.uuid)
+        return self.image.create(context, image_of(instance, name, properties))
+
+    def _with_image(self, context, instance, row, method, image, args):
+        """Give the order; the image goes if that is not possible."""
+        try:
+            action_id = records.order(context, instance, row, 'nova-compute', instance.host, method,
+                                      {'image_id': image['id'], **args})
+        except exception.NovaException:
+            self.image.delete(context, image['id'])
+            raise
+        self._ring(self.compute_rpcapi.ring, context, instance.host, method, action_id)
+
+    # Servers anew -----------------------------------------------------------------------------------------------------
+
+    @in_cell
+    def rebuild(self, context, instance, image_ref, admin_password, injected_files=(), preserve_ephemeral=False,
+                key_name=UNSET, **changes):
+        """Make a server anew out of an image; its addresses, volumes and id stay.
+
+        :param changes: columns: display_name, metadata, display_description, user_data, trusted_certs, hostname,
+            access_ip_v4, access_ip_v6, auto_disk_config.
+        Raises ImageNotFound, ImageNotActive, FlavorMemoryTooSmall, FlavorDiskSmallerThanImage,
+        FlavorDiskSmallerThanMinDisk, KeypairNotFound, MetadataLimitExceeded, OnsetFileLimitExceeded,
+        VolumeBackedNotSupported.
+        """
+        row = states.require(context, instance, 'rebuild')
+        if not instance.image_ref:
+            raise exception.VolumeBackedNotSupported(instance_id=instance.uuid)
+        found = self.image.get(context, image_ref)
+        image = create.check_image(found, image_ref, instance.flavor)
+        limits = objects.Quotas.limits(context, context.project_id, context.user_id)
+        create.check_items(changes.get('metadata') or {}, injected_files, limits)
+        if key_name is not UNSET:
+            changes.update(keypairs.columns(context, instance.user_id, key_name))
+        is_new = image_ref != instance.image_ref
+        before = {'image_ref': instance.image_ref, 'system_metadata': instance.system_metadata,
+                  'kernel_id': instance.kernel_id, 'ramdisk_id': instance.ramdisk_id}
+        changes.update(
+            image_ref=image_ref, kernel_id=image.properties.get('kernel_id') or '',
+            ramdisk_id=image.properties.get('ramdisk_id') or '',
+            system_metadata={**{key: value for key, value in (instance.system_metadata or {}).items()
+                                if not key.startswith('image_')}, **image.to_system_metadata()})
+        args = {'admin_password': admin_password, 'injected_files': list(injected_files), 'before': before,
+                'preserve_ephemeral': preserve_ephemeral, 'was_stopped': instance.vm_state == vm_states.STOPPED}
+        binary, host, bell = (('nova-conductor', None, self.conductor_rpcapi.ring) if is_new else
+                              ('nova-compute', instance.host, self.compute_rpcapi.ring))
+        action_id = records.order(context, instance, row, binary, host, 'rebuild_instance', args, values=changes)
+        self._ring(bell, context, *([host] if host else []), 'rebuild_instance', action_id)
+
+    # Shelving ---------------------------------------------------------------------------------------------------------
+
+    @in_cell
+    def shelve(self, context, instance, clean_shutdown=True):
+        """Stop a server and keep it as an image; its host gives up its resources in time."""
+        row = states.require(context, instance, 'shelve')
+        image = self._new_image(context, instance, f'{instance.display_name}-shelved', {'image_type': 'snapshot'})
+        self._with_image(context, instance, row, 'shelve_instance', image, {'clean_shutdown': clean_shutdown})
+
+    @in_cell
+    def shelve_offload(self, context, instance, clean_shutdown=True):
+        """Free what a shelved server holds on its host."""
+        self._order(context, instance, 'shelve_offload', 'shelve_offload_instance',
+                    {'clean_shutdown': clean_shutdown})
+
+    @in_cell
+    def unshelve(self, context, instance, availability_zone=UNSET, host=None):
+        """Start a shelved server: where it is, or on another host if it is offloaded.
+
+        :param availability_zone: where to (and pin it there); None: unpin it.
+        Raises UnshelveInstanceInvalidState, InvalidInput (no such zone), ComputeHostNotFound.
+        """
+        row = states.require(context, instance, 'unshelve')
+        offloaded = instance.vm_state == vm_states.SHELVED_OFFLOADED
+        if not offloaded:
+            if availability_zone is not UNSET or host is not None:
+                raise exception.UnshelveInstanceInvalidState(instance_uuid=instance.uuid, state=instance.vm_state)
+            self._order(context, instance, 'unshelve', 'unshelve_instance')
+            return
+        if host is not None:
+            self._require_other_host(context, instance, host)
+        values = {}
+        if availability_zone is not UNSET:
+            if availability_zone is not None:
+                _require_zone(context, availability_zone)
+            values['pinned_availability_zone'] = availability_zone
+        action_id = records.order(context, instance, row, 'nova-conductor', None, 'unshelve_instance',
+                                  {'host': host}, values=values)
+        self._ring(self.conductor_rpcapi.ring, context, 'unshelve_instance', action_id)
+
+
+def image_of(instance, name, properties):
+    """What the image service is told of a server's image: the properties of its own image go on, but some."""
+    meta = instance.image_meta
+    kept = {key: value for key, value in meta.properties.items() if key not in CONF.non_inheritable_image_properties}
+    return {'name': name, 'visibility': 'private', 'min_ram': meta.min_ram,
+            'min_disk': max(meta.min_disk, instance.root_gb or 0),
+            'properties': {**kept, 'instance_uuid': instance.uuid, 'user_id': str(instance.user_id),
+                           'base_image_ref': instance.image_ref, **properties}}
+
+
+def _require_zone(context, zone):
+    zones = set(objects.AggregateList.get_all(context).zones_by_host().values()) | {CONF.default_availability_zone}
+    if zone not in zones:
+        raise exception.InvalidInput(reason=f'availability_zone: there is no zone {zone!r}')

@@ -72,7 +72,7 @@ _ADDRESSES = (
     Ip('accessIPv6', version=6, to='access_ip_v6', nullable=True),
 )
 _DISK_CONFIG = Choice('OS-DCF:diskConfig', ('AUTO', 'MANUAL'), to='disk_config')
-_HOST_NAMES = (
+HOST_NAMES = (
     Text('hostname', since='2.90', until='2.93', min=2, max=63, pattern=_LABEL, says='a host name without dots'),
     Text('hostname', since='2.94', min=1, max=255, pattern=r'^[a-zA-Z0-9-._]*\Z', says='a host name'),
 )
@@ -122,7 +122,7 @@ CREATE = Table(
     CERTIFICATES,
     HostName('host', since='2.74'),
     HostName('hypervisor_hostname', since='2.74'),
-    *_HOST_NAMES,
+    *HOST_NAMES,
     within='server',
     beside=(Raw('os:scheduler_hints', HINTS, to='hints'), Raw('OS-SCH-HNT:scheduler_hints', HINTS, to='other_hints')),
 )
@@ -131,7 +131,7 @@ UPDATE = Table(
     *_ADDRESSES,
     _DISK_CONFIG,
     Description('description', since='2.19', to='display_description'),
-    *_HOST_NAMES,
+    *HOST_NAMES,
     Name('pinned_availability_zone', since='2.104', nullable=True),
     within='server',
 )

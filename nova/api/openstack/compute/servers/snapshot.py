@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of a server.  (/servers/{id}/action)"""
+
+from nova import exception, objects
+from nova.api.openstack import wsgi
+from nova.api.openstack.compute.servers.power import ERRORS
+from nova.api.openstack.schema import Integer, Metadata, Name, Table
+from nova.api.openstack.view import Plain
+from nova.compute import api as compute_api
+from nova.policy import MEMBER, Rule
+
+IMAGE = Table(Name('name', required=True), Metadata('metadata', default=dict))
+BACKUP = Table(Name('name', required=True), Name('backup_type', required=True),
+               Integer('rotation', min=0, required=True), Metadata('metadata', default=dict))
+RULE = Rule('servers:create_image', MEMBER)
+BACKUP_RULE = Rule('os-create-backup', MEMBER)
+FAILS = {**dict.fromkeys(ERRORS), exception.VolumeBackedNotSupported: 400, exception.ImageUnacceptable: 400,
+         exception.ImageNotAuthorized: 403, exception.QuotaError: 403, exception.Invalid: 400}
+_ID = Plain(None, {'type': 'object', 'properties': {'image_id': {'type': 'string', 'format': 'uuid'}}})
+
+
+class Snapshot(wsgi.Resource):
+    """What makes an image of a server's disk."""
+
+    path = '/servers/{server_id}'
+
+    def __init__(self):
+        self.compute = compute_api.API()
+
+    def _image(self, context, server_id, minor, name, metadata):
+        if minor < 39:
+            _check_metadata(context, metadata)
+        return self.compute.snapshot(context, self.compute.get(context, server_id), name, metadata)['id']
+
+    @wsgi.action('createImage', until='2.44', body=IMAGE, policy=RULE, errors=FAILS)
+    def create(self, context, server_id, minor, name, metadata):
+        return wsgi.Answer(location=f'/images/{self._image(context, server_id, minor, name, metadata)}')
+
+    @wsgi.action('createImage', since='2.45', body=IMAGE, view=_ID, policy=RULE, errors=FAILS)
+    def create_with_id(self, context, server_id, minor, name, metadata):
+        return {'image_id': self._image(context, server_id, minor, name, metadata)}
+
+    def _backup(self, context, server_id, minor, name, backup_type, rotation, metadata):
+        if minor < 39:
+            _check_metadata(context, metadata)
+        return self.compute.backup(context, self.compute.get(context, server_id), name, backup_type, rotation,
+                                   metadata)['id']
+
+    @wsgi.action('createBackup', until='2.44', body=BACKUP, policy=BACKUP_RULE, errors=FAILS)
+    def backup(self, context, server_id, minor, rotation, **body):
+        image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
+        return wsgi.Answer(location=f'/images/{image_id}' if rotation else None)
+
+    @wsgi.action('createBackup', since='2.45', body=BACKUP, view=_ID, policy=BACKUP_RULE, errors=FAILS)
+    def backup_with_id(self, context, server_id, minor, rotation, **body):
+        image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
+        return {'image_id': image_id} if rotation else {}
+
+
+def _check_metadata(context, metadata):
+    limit = objects.Quotas.limits(context, context.project_id, context.user_id)['metadata_items']
+    if 0 <= limit < len(metadata):
+        raise exception.MetadataLimitExceeded(allowed=limit)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking whether a server's host takes another image."""
+
+from nova import objects
+from nova.compute.operations import carries_out
+from nova.conductor.tasks import destination
+
+
+@carries_out('rebuild_instance')
+def rebuild(op):
+    """The scheduler is asked about the host with the new image; what the server holds there it holds already."""
+    op.failure_state = None     # the server is as it was
+    op.undo(op.save, **op.args['before'])
+    spec = destination.spec_of(op)
+    spec.image = op.instance.image_meta
+    spec.flavor = _of_no_size(op.instance.flavor)
+    spec.requested_destination = {'host': op.instance.host, 'node': op.instance.node}
+    check = f'rebuild-{op.action.id}'
+    op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid], alternates=0,
+                                                 migration_uuid=check)
+    objects.Claim.release(op.context, op.instance.uuid, check)
+    op.hand_over('nova-compute', op.instance.host, 'rebuild_instance', args=op.args)
+    op.host.compute_rpcapi.ring(op.context, op.instance.host, 'rebuild_instance', op.action.id)
+
+
+def _of_no_size(flavor):
+    """The flavor's conditions without its amounts."""
+    flavor = flavor.obj_clone()
+    for name in ('vcpus', 'memory_mb', 'root_gb', 'ephemeral_gb', 'swap'):
+        flavor.trust(name, 0)
+    return flavor

@@ -389,6 +389,16 @@ class OnsetFileLimitExceeded(QuotaError):
     msg_fmt = 'Personality file limit exceeded'
 
 
+# Interfaces ----------------------------------------------------------------------------------------------------------
+
+class InterfaceAttachFailed(NovaException):
+    msg_fmt = 'Failed to attach network adapter device to %(instance_uuid)s: %(reason)s'
+
+
+class InterfaceDetachFailed(NovaException):
+    msg_fmt = 'Failed to detach network adapter device from %(instance_uuid)s: %(reason)s'
+
+
 # Images of servers ---------------------------------------------------------------------------------------------------
 
 class VolumeBackedNotSupported(Invalid):

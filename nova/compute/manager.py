@@ -12,6 +12,7 @@ from nova.compute import (
     consoles,
     delete,
     evacuate,
+    interfaces,
     live_migration,
     operations,
     power,
@@ -120,6 +121,12 @@ class ComputeManager(manager.Manager):
 
     def refresh_instance_security_rules(self, context, instance):
         self.firewall.apply(instance, instance.get_network_info())
+
+    def attach_interface(self, context, instance, network_id, address, tag):
+        return interfaces.attach(self, context, instance, network_id, address, tag)
+
+    def detach_interface(self, context, instance, port_id):
+        interfaces.detach(self, context, instance, port_id)
 
     # Live migration ---------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,14 @@ class ComputeAPI:
     def get_instance_diagnostics(self, context, instance):
         return self._call(context, instance.host, 'get_instance_diagnostics', instance=instance)
 
+    def attach_interface(self, context, instance, network_id, address, tag):
+        """The new interface, plain: see `nova.compute.interfaces`."""
+        return self._call(context, instance.host, 'attach_interface', instance=instance, network_id=network_id,
+                          address=address, tag=tag)
+
+    def detach_interface(self, context, instance, port_id):
+        self._call(context, instance.host, 'detach_interface', instance=instance, port_id=port_id)
+
     # Live migration.  `data` is what the drivers of both sides tell each other, plain.
 
     def check_can_live_migrate_destination(self, context, instance, dest, block_migration, disk_over_commit):

@@ -180,12 +180,14 @@ class API:
         """
         self._spread(context, objects.FixedIPList.deallocate_for_instance(context, instance.uuid))
 
-    def add_fixed_ip_to_instance(self, context, instance, network_id):
-        """One more address of a network, on a new interface; the whole NetworkInfo.  Raises as allocating does."""
+    def add_fixed_ip_to_instance(self, context, instance, network_id, address=None, tag=None):
+        """One more address of a network (None: any), on a new interface; the whole NetworkInfo.  Raises as allocating
+        does.
+        """
         hosts = self._hosts_for(context, instance.project_id, instance.host)
         return model.NetworkInfo.hydrate(self._ask(
             self.rpcapi.add_fixed_ip_to_instance, context, hosts[0] if hosts else None, instance.uuid,
-            instance.project_id, instance.host, network_id, hostname=instance.hostname))
+            instance.project_id, instance.host, network_id, hostname=instance.hostname, address=address, tag=tag))
 
     def remove_fixed_ip_from_instance(self, context, instance, address):
         """Take an address back; the NetworkInfo that is left.  Raises FixedIpNotFound."""

@@ -80,9 +80,10 @@ class FlatDHCPManager(manager.Manager):
         self._spread(context, 'give_addresses', found)
         return found['network_info']
 
-    def add_fixed_ip_to_instance(self, context, instance_uuid, project_id, host, network_id, hostname=None):
+    def add_fixed_ip_to_instance(self, context, instance_uuid, project_id, host, network_id, hostname=None,
+                                 address=None, tag=None):
         found = objects.FixedIPList.add_to_instance(context, instance_uuid, project_id, host, network_id,
-                                                    hostname=hostname)
+                                                    hostname=hostname, address=address, tag=tag)
         self._spread(context, 'give_addresses', found)
         return found['network_info']
 

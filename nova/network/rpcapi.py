@@ -32,9 +32,11 @@ class NetworkAPI:
                                      project_id=project_id, host=host, requested_networks=requested_networks,
                                      security_groups=security_groups, hostname=hostname, macs=macs)
 
-    def add_fixed_ip_to_instance(self, context, server, instance_uuid, project_id, host, network_id, hostname=None):
+    def add_fixed_ip_to_instance(self, context, server, instance_uuid, project_id, host, network_id, hostname=None,
+                                 address=None, tag=None):
         return self._on(server).call(context, 'add_fixed_ip_to_instance', instance_uuid=instance_uuid,
-                                     project_id=project_id, host=host, network_id=network_id, hostname=hostname)
+                                     project_id=project_id, host=host, network_id=network_id, hostname=hostname,
+                                     address=address, tag=tag)
 
     def give_addresses(self, context, server, served):
         """Returns when the guests can ask for them."""

@@ -93,11 +93,12 @@ class FixedIPList(base.NovaObjectList):
 
     @base.remotable_classmethod
     @base.retried
-    def add_to_instance(cls, context, instance_uuid, project_id, host, network_uuid, hostname=None):
-        """One more address on a new interface; returns as `allocate_for_instance`, with all of the server's network
-        info.  Raises NetworkNotFound, NoMoreFixedIps.
+    def add_to_instance(cls, context, instance_uuid, project_id, host, network_uuid, hostname=None, address=None,
+                        tag=None):
+        """One more address (None: any) on a new interface; returns as `allocate_for_instance`, with all of the server's
+        network info.  Raises NetworkNotFound, NoMoreFixedIps, FixedIpAlreadyInUse, FixedIpNotFound.
         """
-        request = {'network_id': network_uuid, 'address': None, 'tag': None}
+        request = {'network_id': network_uuid, 'address': address, 'tag': tag}
         with db.session.writer(context) as conn:
             offers = _offers(conn, instance_uuid, project_id, host, [request])
             served = _interface(conn, instance_uuid, host, offers[network_uuid], request, hostname, None,

@@ -64,7 +64,8 @@ def response(error, declared, context):
     for cls in type(error).__mro__:
         if cls in declared:
             status = declared[cls] or STATUS_OF[error.kind]
-            if status != 500:
+            # A 500 that a route declares is documented, and says why.
+            if status != 500 or declared[cls]:
                 return status, _message(error)
             break
     if isinstance(error, exception.PolicyNotAuthorized):

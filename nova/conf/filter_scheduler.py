@@ -7,7 +7,8 @@ GROUP = cfg.OptGroup('filter_scheduler', title='Filters and weighers', help='How
 
 #: In the order in which they are asked: what rules out most, and costs least, comes first.
 ENABLED_FILTERS = ['ComputeFilter', 'AvailabilityZoneFilter', 'ImagePropertiesFilter', 'RetryFilter', 'CoreFilter',
-                   'RamFilter', 'DiskFilter', 'SameHostFilter', 'DifferentHostFilter']
+                   'RamFilter', 'DiskFilter', 'SameHostFilter', 'DifferentHostFilter',
+                   'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter']
 
 
 def _old(name):
@@ -38,4 +39,10 @@ OPTS = [
     cfg.FloatOpt('io_ops_weight_multiplier', default=-1.0, deprecated_opts=_old('io_ops_weight_multiplier'),
                  help='How much it counts that a host is busy building, resizing, snapshotting. Negative prefers hosts '
                       'that are not.'),
+    cfg.FloatOpt('soft_affinity_weight_multiplier', default=2.0, min=0.0,
+                 help='How much it counts that a host has servers of the same group with the policy soft-affinity. '
+                      'More than free memory, which would else pull the group apart.'),
+    cfg.FloatOpt('soft_anti_affinity_weight_multiplier', default=2.0, min=0.0,
+                 help='How much it counts that a host has few servers of the same group with the policy '
+                      'soft-anti-affinity.'),
 ]

@@ -24,16 +24,18 @@ class Claim(base.NovaObject):
 
     @classmethod
     @base.retried
-    def make(cls, context, wanted):
+    def make(cls, context, wanted, group=None):
         """Make those of the claims that fit, in one transaction; returns the keys of those made.
 
         Needs the database of the context's cell: the scheduler's and the conductor's business.
         :param wanted: [{'instance_uuid', 'compute_node_id', 'host', 'node', 'vcpus', 'memory_mb', 'disk_gb',
             'migration_uuid' ('' or missing: none)}, …], each instance and migration once.
+        :param group: {'members': uuids, 'limit'}: no host may have claims of more than so many of these servers.
         :returns: {(instance_uuid, migration_uuid), …}
         """
         with db.session.writer(context) as conn:
-            return db.claims.claim_many(conn, [db.claims.Wanted(**item) for item in wanted])
+            made = db.claims.claim_many(conn, [db.claims.Wanted(**item) for item in wanted])
+            return made if group is None else db.claims.keep_apart(conn, made, group['members'], group['limit'])
 
     @base.remotable_classmethod
     @base.retried

@@ -7,11 +7,12 @@ from nova import context as nova_context
 from nova import objects
 
 
-def make(context, choices, amounts, migration_uuid=''):
+def make(context, choices, amounts, migration_uuid='', group=None):
     """Claim for each server what it needs on the host chosen for it.
 
     :param choices: {instance uuid: HostState}.
     :param amounts: (vcpus, memory_mb, disk_gb) of each of them.
+    :param group: what must hold for the server group, see `nova.scheduler.groups.guard`.
     :returns: the uuids of those that have their claim now; the hosts of the others are full, or gone.
     """
     vcpus, memory_mb, disk_gb = amounts
@@ -27,7 +28,7 @@ def make(context, choices, amounts, migration_uuid=''):
             made |= {uuid for uuid, _migration in objects.Claim.make(cell_context, [
                 {'instance_uuid': uuid, 'compute_node_id': host.compute_node_id, 'host': host.host,
                  'node': host.nodename, 'vcpus': vcpus, 'memory_mb': memory_mb, 'disk_gb': disk_gb,
-                 'migration_uuid': migration_uuid} for uuid, host in chosen.items()])}
+                 'migration_uuid': migration_uuid} for uuid, host in chosen.items()], group)}
     return made
 
 

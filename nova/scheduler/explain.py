@@ -102,7 +102,8 @@ def _explain(context, spec, hosts):
     passed = {id(host) for host in candidates.hosts}
     verdicts = [Verdict(host, *_refused_by(selector, request, host))
                 for host in hosts.get_all_host_states() if id(host) not in passed]
-    shares = weights.shares(selector.weighers, candidates.hosts, request) if candidates.hosts else {}
+    weighers = [weigher for weigher in selector.weighers if weigher.applies(request)]
+    shares = weights.shares(weighers, candidates.hosts, request) if candidates.hosts else {}
     best = []
     for index, host in enumerate(candidates.hosts):
         parts = {name: values[index] for name, values in shares.items()}

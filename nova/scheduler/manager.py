@@ -10,7 +10,7 @@ from nova import context as nova_context
 from nova import exception, manager, objects, rpc
 from nova.conf import CONF
 from nova.monitoring import metrics
-from nova.scheduler import claims, host_manager, rpcapi, selection
+from nova.scheduler import claims, groups, host_manager, rpcapi, selection
 from nova.scheduler.request import Request
 
 LOG = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Decision:
         """[[Selection, …]] in the order of the servers.  Raises NoValidHost."""
         self.hosts.refresh(self.context)
         find_named_instances(self.context, self.request)
+        groups.load(self.request, set(self.uuids))
         placed = {}
         for _attempt in range(CONF.scheduler.claim_attempts):
             missing = [uuid for uuid in self.uuids if uuid not in placed]
@@ -103,6 +104,7 @@ class Decision:
                 return [[self._selection(placed[uuid].host, True),
                          *(self._selection(host, False) for host in placed[uuid].alternates)] for uuid in self.uuids]
             self.hosts.refresh(self.context, newer_than=time.monotonic())
+            groups.load(self.request, set(self.uuids) - set(placed))
         self._give_up(placed, self.selector.filter(self.request, self._lost).diagnosis)
 
     def _choose(self, uuids, alternates):
@@ -123,7 +125,7 @@ class Decision:
         try:
             made = claims.make(
                 nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in chosen.items()}, self.amounts,
-                self.migration_uuid)
+                self.migration_uuid, groups.guard(self.request))
         except BaseException:
             for choice in chosen.values():
                 choice.host.release(self.amounts)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request as filters and weighers see it."""
 
+import collections
+
 from nova.conf import CONF
 
 
@@ -30,6 +32,18 @@ class Request:
         self.tried = frozenset((host, node) for host, node in (spec.retry or {}).get('hosts') or ())
         #: {uuid: host} of the servers that hints name; see `named_instances`.
         self.instance_hosts = {}
+        group = spec.instance_group
+        self.group_policy = group.policy if group is not None else None
+        #: How many servers of the group one host may have, for anti-affinity.
+        self.group_limit = int(((group.rules if group is not None else None) or {}).get('max_server_per_host', 1))
+        #: {uuid: host} of the other servers of the group; see `nova.scheduler.groups`.
+        self.member_hosts = {}
+        #: Hosts that servers of this request were placed on in memory, and how many.
+        self.placed = collections.Counter()
+
+    def hosts_of_group(self):
+        """{host: how many servers of the group}, those that are being placed too."""
+        return collections.Counter(self.member_hosts.values()) + self.placed
 
     @property
     def is_forced(self):

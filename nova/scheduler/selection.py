@@ -41,7 +41,6 @@ class Selector:
         settings = CONF.filter_scheduler
         self.filters = filters.load(settings.available_filters, settings.enabled_filters)
         self.weighers = weights.load(settings.weight_classes)
-        self._weighs_columns = weights.can_use_columns(self.weighers)
 
     def choose(self, request, count, alternates=0, lost=()):
         """[Choice] for so many servers of the request, promised in memory.  Raises Refused.
@@ -51,6 +50,7 @@ class Selector:
         candidates = self.filter(request, lost)
         amounts = (request.vcpus, request.memory_mb, request.disk_gb)
         choices = []
+        request.placed.clear()
         for index in range(count):
             if index:
                 # What the last server changed is its host, and nothing else.
@@ -61,6 +61,7 @@ class Selector:
                 raise Refused(candidates.diagnosis)
             host = candidates.best()
             host.consume(amounts)
+            request.placed[host.host] += 1
             choices.append(Choice(host))
         if alternates:
             candidates.ask_again(choices[-1].host, count)
@@ -118,9 +119,10 @@ class Selector:
 
     def weigh(self, request, hosts, columns=None):
         """Weights of the hosts, in their order: a list, or an array where there are columns."""
-        if columns is not None and self._weighs_columns:
-            return weights.weigh_columns(self.weighers, columns, [columns.row_of(host) for host in hosts])
-        return weights.weigh(self.weighers, hosts, request)
+        active = [weigher for weigher in self.weighers if weigher.applies(request)]
+        if columns is not None and weights.can_use_columns(active):
+            return weights.weigh_columns(active, columns, [columns.row_of(host) for host in hosts])
+        return weights.weigh(active, hosts, request)
 
 
 class Candidates:
@@ -177,7 +179,9 @@ class Candidates:
         if self.request.is_forced:
             return
         for filter_ in self.filters:
-            if filter_.run_filter_for_index(index) and not self.ask(filter_, [host]):
+            if getattr(filter_, 'asks_all_again', False):
+                self.hosts = self.ask(filter_, self.hosts)
+            elif filter_.run_filter_for_index(index) and not self.ask(filter_, [host]):
                 self.hosts = [other for other in self.hosts if other is not host]
                 return
 

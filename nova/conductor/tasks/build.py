@@ -48,7 +48,8 @@ class Batch:
                 self.context, spec, [op.instance.uuid for op in self.taken])
         except exception.NoValidHost as exc:
             # Not all fit.  Each by itself may, and those that do not say so.
-            LOG.debug('The %d servers do not fit together (%s); placing them one by one', len(self.taken), exc)
+            LOG.debug('The %d servers do not fit together (%s); placing them one by one', len(self.taken),
+                      exc.format_message().partition('\n')[0])
             answers = [None] * len(self.taken)
         except Exception as exc:
             LOG.exception('Placing %d servers failed', len(self.taken))

@@ -169,6 +169,27 @@ def _keys(items):
                             claims.c.migration_uuid == item.migration_uuid) for item in items))
 
 
+def keep_apart(conn, made, members, limit):
+    """Give back those of the claims just made that put too many servers of a group on one host; returns the others.
+
+    Whoever claims on a node holds its row until his transaction ends, so that nobody else adds a server of the group to
+    the host between our claim and this look.
+    """
+    c = claims.c
+    by_host = collections.defaultdict(set)
+    for row in conn.execute(sa.select(c.host, c.instance_uuid, c.migration_uuid).where(
+            c.instance_uuid.in_(sorted({*members, *(uuid for uuid, _migration in made)})))):
+        by_host[row.host].add((row.instance_uuid, row.migration_uuid))
+    kept = set(made)
+    for keys in by_host.values():
+        ours = sorted(keys & kept)
+        too_many = len({uuid for uuid, _migration in keys}) - limit
+        for key in ours[:max(0, too_many)]:
+            release(conn, *key)
+            kept.discard(key)
+    return kept
+
+
 def release(conn, instance_uuid, migration_uuid=None):
     """Give back what a server has been promised: all of it, or what one migration holds ('': what no migration does).
 

@@ -41,6 +41,10 @@ class BaseHostWeigher:
         """How much this weigher counts."""
         return 1.0
 
+    def applies(self, request):
+        """Whether the weigher has anything to say about this request."""
+        return True
+
     def _weigh_object(self, host_state, weight_properties):
         """The number of one host."""
         raise NotImplementedError()

@@ -216,3 +216,53 @@ def test_what_fails_on_the_way_ends_well(call, action, body, status):
         root.call('DELETE', f'/servers/{server["id"]}')
         root.gone(server['id'])
         assert cloud.leaks() == []
+
+
+# Server groups -------------------------------------------------------------------------------------------------------
+
+def _grouped(client, policy, count, **rules):
+    group = client.post('/os-server-groups', {'server_group': {'name': 'g', 'policy': policy, **(
+        {'rules': rules} if rules else {})}})['server_group']
+    made = client.post('/servers', {'server': {
+        'name': 'grouped', 'flavorRef': '1', 'imageRef': harness.IMAGE_ID, 'networks': 'none', 'min_count': count,
+        'max_count': count, 'return_reservation_id': True}, 'os:scheduler_hints': {'group': group['id']}})
+    path = f'/servers/detail?reservation_id={made["reservation_id"]}'
+    harness.wait_for(lambda: all(each['status'] != 'BUILD' for each in client.get(path)['servers']), 'all are built')
+    return client.get(path)['servers']
+
+
+def _hosts(servers):
+    return sorted(server['OS-EXT-SRV-ATTR:host'] for server in servers if server['status'] == 'ACTIVE')
+
+
+@pytest.mark.parametrize('policy, rules, count, hosts', [
+    ('anti-affinity', {}, 3, ['second', 'test', 'third']), ('anti-affinity', {'max_server_per_host': 2}, 6,
+                                                            ['second'] * 2 + ['test'] * 2 + ['third'] * 2),
+    ('affinity', {}, 3, None), ('soft-anti-affinity', {}, 6, ['second'] * 2 + ['test'] * 2 + ['third'] * 2),
+    ('soft-affinity', {}, 3, None)])
+def test_servers_of_a_group_are_where_its_policy_says(root, policy, rules, count, hosts):
+    made = _grouped(root, policy, count, **rules)
+    try:
+        assert len(_hosts(made)) == count
+        if hosts is None:
+            assert len(set(_hosts(made))) == 1
+        else:
+            assert _hosts(made) == hosts
+    finally:
+        for server in made:
+            root.call('DELETE', f'/servers/{server["id"]}')
+            root.gone(server['id'])
+
+
+def test_one_too_many_is_refused_and_says_why(root):
+    made = _grouped(root, 'anti-affinity', 4)
+    try:
+        assert _hosts(made) == ['second', 'test', 'third']
+        (refused,) = [server for server in made if server['status'] == 'ERROR']
+        assert 'ServerGroupAntiAffinityFilter' in refused['fault']['details']
+        assert act(root, next(server for server in made if server['status'] == 'ACTIVE'),
+                   'os-migrateLive', {'host': None, 'block_migration': 'auto'}).status_code == 202
+    finally:
+        for server in made:
+            root.call('DELETE', f'/servers/{server["id"]}')
+            root.gone(server['id'])

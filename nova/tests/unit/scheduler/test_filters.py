@@ -15,6 +15,7 @@ from nova.scheduler.filters import (
     image_props_filter,
     ram_filter,
     retry_filter,
+    server_group_filter,
 )
 from nova.tests.unit.scheduler import world
 
@@ -22,6 +23,8 @@ RAM, CORE, DISK = ram_filter.RamFilter, core_filter.CoreFilter, disk_filter.Disk
 ZONE, COMPUTE, RETRY = (availability_zone_filter.AvailabilityZoneFilter, compute_filter.ComputeFilter,
                         retry_filter.RetryFilter)
 IMAGE = image_props_filter.ImagePropertiesFilter
+TOGETHER = server_group_filter.ServerGroupAffinityFilter
+APART = server_group_filter.ServerGroupAntiAffinityFilter
 SAME, DIFFERENT = affinity_filter.SameHostFilter, affinity_filter.DifferentHostFilter
 
 OTHER_KIND = Refusal('image', word='of another architecture or hypervisor', may_change=False)
@@ -85,6 +88,20 @@ CASES = [
     (DIFFERENT, {}, {'scheduler_hints': {'different_host': ['b', 'c', 'unknown']}}, None),
     (DIFFERENT, {}, {'scheduler_hints': {'different_host': 'a'}},
      Refusal('different_host', word='with a server to keep away from')),
+    # server groups; the host is h1, which has one server of the group, h2 has two
+    (TOGETHER, {}, {}, None),
+    (TOGETHER, {}, {'group': ('affinity', {})}, None),
+    (TOGETHER, {'host': 'h3'}, {'group': ('affinity', {})},
+     Refusal('server_group', word='without the servers of its group')),
+    (TOGETHER, {'host': 'h3'}, {'group': ('anti-affinity', {})}, None),
+    (APART, {}, {}, None),
+    (APART, {'host': 'h3'}, {'group': ('anti-affinity', {})}, None),
+    (APART, {}, {'group': ('anti-affinity', {})},
+     Refusal('server_group', word='with 1 of the 1 servers of its group that a host may have')),
+    (APART, {}, {'group': ('anti-affinity', {'max_server_per_host': 2})}, None),
+    (APART, {'host': 'h2'}, {'group': ('anti-affinity', {'max_server_per_host': 2})},
+     Refusal('server_group', word='with 2 of the 2 servers of its group that a host may have')),
+    (APART, {}, {'group': ('soft-anti-affinity', {})}, None),
     # images
     (IMAGE, {}, {}, None),
     (IMAGE, {}, {'image': {'hw_architecture': 'x86_64'}}, None),
@@ -109,7 +126,11 @@ class TestFilters(unittest.TestCase):
     def cases(self):
         for cls, host, request, expected in CASES:
             with self.subTest(f'{cls.__name__}: {host} {request}'):
+                request = dict(request)
+                policy, rules = request.pop('group', (None, {}))
                 asked = world.make_request(**request)
+                asked.group_policy, asked.group_limit = policy, rules.get('max_server_per_host', 1)
+                asked.member_hosts = {'a': 'h1', 'b': 'h2', 'c': 'h2'}
                 asked.instance_hosts = {'a': 'h1', 'b': 'h2', 'c': None}
                 yield cls(), world.make_state(**host), asked, expected
 

@@ -51,7 +51,8 @@ class TestWeights(unittest.TestCase):
 
     def test_a_weigher_from_elsewhere_works(self):
         weighers = weights.load([f'{__name__}.Documented', 'nova.scheduler.weights.all_weighers'])
-        self.assertEqual(['Documented', 'IoOpsWeigher', 'RAMWeigher'], [weigher.name for weigher in weighers])
+        self.assertEqual(['Documented', 'ServerGroupSoftAffinityWeigher', 'ServerGroupSoftAntiAffinityWeigher',
+                          'IoOpsWeigher', 'RAMWeigher'], [weigher.name for weigher in weighers])
         self.assertFalse(weights.can_use_columns(weighers))
         self.assertEqual([1.0, 0.5, 2.0], weights.weigh(weighers[:1], self.hosts, self.request))
         self.assertEqual({'Documented': [1.0, 0.5, 2.0]}, weights.shares(weighers[:1], self.hosts, self.request))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Server groups: where their servers are, as claims say, and the last word about anti-affinity."""
+
+from nova import context as nova_context
+from nova import exception, objects
+
+
+def load(request, placing):
+    """Look up where the other servers of the request's group are.  One query, and one in each cell.
+
+    :param placing: uuids of the servers that are being placed: what they have already does not count.
+    """
+    group = request.spec.instance_group
+    if group is None:
+        return
+    admin = nova_context.get_admin_context()
+    try:
+        members = objects.InstanceGroup.get_by_uuid(admin, group.uuid).members
+    except exception.InstanceGroupNotFound:
+        members = []
+    others = [uuid for uuid in members if uuid not in placing]
+    request.member_hosts = {}
+    if not others:
+        return
+    for cell in objects.CellMappingList.to_ask(admin):
+        with nova_context.target_cell(admin, cell) as cell_context:
+            for claim in objects.ClaimList.get_by_instances(cell_context, others):
+                request.member_hosts[f'{claim.instance_uuid} {claim.migration_uuid}'] = claim.host
+
+
+def guard(request):
+    """What the claims' transaction has to keep, for `Claim.make`: {'members', 'limit'}, or None."""
+    if request.group_policy != 'anti-affinity':
+        return None
+    members = objects.InstanceGroup.get_by_uuid(nova_context.get_admin_context(),
+                                                request.spec.instance_group.uuid).members
+    return {'members': members, 'limit': request.group_limit}

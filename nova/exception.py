@@ -389,6 +389,20 @@ class OnsetFileLimitExceeded(QuotaError):
     msg_fmt = 'Personality file limit exceeded'
 
 
+# Volumes -------------------------------------------------------------------------------------------------------------
+
+class SnapshotNotFound(NotFound):
+    msg_fmt = 'Snapshot %(snapshot_id)s could not be found.'
+
+
+class InvalidVolume(Invalid):
+    msg_fmt = 'Invalid volume: %(reason)s'
+
+
+class VolumeBDMNotFound(NotFound):
+    msg_fmt = 'Volume %(volume_id)s is not attached to server %(instance_uuid)s.'
+
+
 # Interfaces ----------------------------------------------------------------------------------------------------------
 
 class InterfaceAttachFailed(NovaException):

@@ -37,16 +37,61 @@ def _row(**values):
 
 
 def _requested(item):
-    if item.get('source_type') not in ('image', 'blank') or item.get('destination_type', 'local') != 'local':
-        raise exception.InvalidBDM(reason='block_device_mapping_v2: only local disks from an image or blank ones are '
-                                          f'possible here, not {item.get("source_type")} to '
-                                          f'{item.get("destination_type")}')
-    return _row(source_type=item['source_type'], destination_type='local', guest_format=item.get('guest_format'),
+    source = item.get('source_type') or ('volume' if item.get('volume_id') else
+                                         'snapshot' if item.get('snapshot_id') else 'blank')
+    goal = item.get('destination_type') or ('volume' if source in ('volume', 'snapshot') else 'local')
+    if goal == 'volume':
+        return _to_volume(item, source)
+    if source not in ('image', 'blank'):
+        raise exception.InvalidBDM(reason=f'block_device_mapping_v2: destination_type: a disk from a {source} must be '
+                                          'a volume')
+    return _row(source_type=source, destination_type='local', guest_format=item.get('guest_format'),
                 device_name=item.get('device_name'), device_type=item.get('device_type'),
                 disk_bus=item.get('disk_bus'), boot_index=item.get('boot_index'),
                 image_id=item.get('uuid') or item.get('image_id'), tag=item.get('tag'),
                 volume_size=item.get('volume_size'),
                 delete_on_termination=bool(item.get('delete_on_termination', True)))
+
+
+def _to_volume(item, source):
+    """A disk that is a volume: one that there is, or one that is made of an image, of a snapshot, or empty."""
+    reference = item.get('uuid')
+    where = {'volume': 'volume_id', 'snapshot': 'snapshot_id', 'image': 'image_id'}.get(source)
+    found = (reference or item.get(where)) if where else None
+    if where and not found:
+        raise exception.InvalidBDM(reason=f'block_device_mapping_v2: uuid: says which {source}, and is missing')
+    if source in ('blank', 'image') and not item.get('volume_size'):
+        raise exception.InvalidBDM(reason=f'block_device_mapping_v2: volume_size: is needed for a volume from {source}')
+    return _row(source_type=source, destination_type='volume', guest_format=item.get('guest_format'),
+                device_name=item.get('device_name'), device_type=item.get('device_type') or 'disk',
+                disk_bus=item.get('disk_bus'), boot_index=item.get('boot_index'), tag=item.get('tag'),
+                volume_size=item.get('volume_size'), volume_type=item.get('volume_type'),
+                delete_on_termination=bool(item.get('delete_on_termination')), **({where: found} if where else {}))
+
+
+def volume_row(instance_uuid, volume, device, attachment_id, tag=None, delete_on_termination=False):
+    """Column values of a volume that is attached to a server that there is."""
+    return _row(instance_uuid=instance_uuid, source_type='volume', destination_type='volume', device_type='disk',
+                device_name=device, volume_id=volume.id, volume_size=volume.size_gb, attachment_id=attachment_id,
+                tag=tag, delete_on_termination=delete_on_termination, deleted=0)
+
+
+def device_for(instance, bdms, wanted=None):
+    """The device name for one more disk: the one wanted, or the next.  Raises InvalidInput when it is taken."""
+    names = _names(instance, bdms)
+    taken = {instance.root_device_name or f'{_PREFIX}a', *(names(bdm) for bdm in bdms)}
+    if wanted:
+        wanted = wanted if wanted.startswith('/dev/') else f'/dev/{wanted}'
+        if wanted in taken:
+            raise exception.InvalidInput(reason=f'device: {wanted} is taken')
+        return wanted
+    return next(name for name in (f'{_PREFIX}{letter}' for letter in 'bcdefghijklmnopqrstuvwxyz') if name not in taken)
+
+
+def name_of(instance, bdms, bdm):
+    """The device name that a disk has, or gets, among the others of a server."""
+    names = _names(instance, bdms)
+    return next(name for each, name in ((each, names(each)) for each in bdms) if each is bdm)
 
 
 def info_of(instance, bdms):

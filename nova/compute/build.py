@@ -5,7 +5,7 @@ from oslo_log import log
 from oslo_utils import timeutils
 
 from nova import concurrency, exception
-from nova.compute import block_devices, power_state, task_states, vm_states
+from nova.compute import block_devices, power_state, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 from nova.network import model as network_model
 from nova.objects import network_request
@@ -45,7 +45,7 @@ def _build(op):
         # An earlier start of this service was cut off in the middle.
         _clear(op)
     requested = _requested_networks(op)
-    before = [task_states.SCHEDULING, task_states.NETWORKING, task_states.SPAWNING]
+    before = [task_states.SCHEDULING, task_states.NETWORKING, task_states.BLOCK_DEVICE_MAPPING, task_states.SPAWNING]
     if requested is not None and requested.no_allocate:
         _fetch_image(op)
         network_info = network_model.NetworkInfo()
@@ -60,6 +60,10 @@ def _build(op):
     instance.trust('network_info', network_info)
     op.host.firewall.apply(instance, network_info)
     op.undo(op.host.firewall.remove, instance)
+    if any(bdm.is_volume for bdm in op.bdms or ()):
+        op.save(before, task_state=task_states.BLOCK_DEVICE_MAPPING)
+        before = task_states.BLOCK_DEVICE_MAPPING
+        volumes.connect_all(op)
     op.save(before, task_state=task_states.SPAWNING)
     op.host.driver.spawn(op.context, instance, instance.image_meta,
                          block_devices.injected_files(op.args.get('injected_files')), op.args.get('admin_password'),

@@ -80,6 +80,7 @@ def check(api, context, request):
     flavor = objects.Flavor.get_by_flavor_id(context, request.flavor)
     if flavor.disabled:
         raise exception.FlavorNotFound(flavor_id=request.flavor)
+    _check_disks(api, context, request, flavor)
     image = _check_image(api, context, request, flavor)
     _check_user_data(request)
     limits = objects.Quotas.limits(context, context.project_id, context.user_id)
@@ -91,16 +92,54 @@ def check(api, context, request):
     return Plan(flavor, image, key_pair, group, most, limits)
 
 
+def _check_disks(api, context, request, flavor):
+    """Raises InvalidBDM, VolumeNotFound, SnapshotNotFound."""
+    for disk in block_devices.of_request(flavor, request.image, request.block_devices):
+        if disk['volume_id']:
+            found = api.volume.get(context, disk['volume_id'])
+            if found.status != 'available' and not found.multiattach:
+                raise exception.InvalidBDM(reason=f'volume {found.id} is {found.status}, and must be available')
+        elif disk['snapshot_id']:
+            api.volume.get_snapshot(context, disk['snapshot_id'])
+
+
 def _check_image(api, context, request, flavor):
     if not request.image:
         if not any(bdm.get('boot_index') in (0, '0') for bdm in request.block_devices):
             raise exception.InvalidInput(reason='imageRef: an image, or a block device with boot_index 0, is needed '
                                                 'to boot from')
-        raise exception.InvalidBDM(reason='booting from a volume is not possible here: there is no volume service')
+        return _image_of_root(api, context, request, flavor)
     image = check_image(api.image.get(context, request.image), request.image, flavor)
     if request.auto_disk_config and image.properties.get('auto_disk_config', '').lower() in ('disabled', 'false', 'no'):
         raise exception.InvalidInput(reason=f'OS-DCF:diskConfig: image {request.image} forbids AUTO')
     return image
+
+
+def _image_of_root(api, context, request, flavor):
+    """What is known of the system on the volume that the server boots from."""
+    root = next(bdm for bdm in request.block_devices if bdm.get('boot_index') in (0, '0'))
+    reference = root.get('uuid') or root.get('image_id') or root.get('volume_id') or root.get('snapshot_id')
+    if root.get('source_type') == 'image':
+        found = api.image.get(context, reference)
+        return check_image(found, reference, _without_disk(flavor))
+    if root.get('source_type') == 'volume':
+        volume = api.volume.get(context, reference)
+        return objects.ImageMeta.from_dict({'properties': {
+            key.removeprefix('image_'): value for key, value in (volume.image_metadata or {}).items()
+            if key not in _IMAGE_FIELDS}})
+    return objects.ImageMeta.from_dict({})
+
+
+#: Of what a volume knows of its image: what is no property.
+_IMAGE_FIELDS = tuple(f'image_{name}' for name in (
+    'container_format', 'disk_format', 'min_ram', 'min_disk', 'size', 'name', 'base_image_ref'))
+
+
+def _without_disk(flavor):
+    """The flavor for an image whose disk is a volume."""
+    flavor = flavor.obj_clone()
+    flavor.trust('root_gb', 0)
+    return flavor
 
 
 def check_image(found, image_id, flavor):
@@ -211,7 +250,12 @@ def _request_spec(context, request, plan):
         requested_destination={'host': request.host, 'node': request.node} if request.host or request.node else None,
         force_hosts=[request.forced_host] if request.forced_host else [],
         force_nodes=[request.forced_node] if request.forced_node else [], security_groups=request.security_groups,
-        instance_group=plan.group)
+        instance_group=plan.group, is_bfv=any(_boots_from_volume(bdm) for bdm in request.block_devices))
+
+
+def _boots_from_volume(bdm):
+    return bdm.get('boot_index') in (0, '0') and (
+        bdm.get('destination_type') == 'volume' or bdm.get('source_type') in ('volume', 'snapshot'))
 
 
 def _instance_values(context, request, plan, index, reservation_id):

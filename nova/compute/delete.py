@@ -6,7 +6,7 @@ The records go last, in one transaction with the claims.
 
 from oslo_utils import timeutils
 
-from nova.compute import block_devices, power_state, vm_states
+from nova.compute import block_devices, power_state, vm_states, volumes
 from nova.compute.operations import carries_out
 
 
@@ -19,6 +19,7 @@ def terminate(op):
     op.host.firewall.remove(instance)
     if network_info:
         op.host.network.deallocate_for_instance(op.context, instance)
+    volumes.give_back_all(op.host, op.context, op.bdms)
     op.destroys(vm_state=vm_states.DELETED, power_state=power_state.NOSTATE, task_state=None,
                 terminated_at=timeutils.utcnow(with_timezone=True))
 

@@ -4,7 +4,7 @@
 import oslo_messaging
 from oslo_log import log
 
-from nova import concurrency, exception, image, manager, objects
+from nova import concurrency, exception, image, manager, objects, volume
 from nova import context as nova_context
 from nova.compute import (
     access,
@@ -23,6 +23,7 @@ from nova.compute import (
     resource_tracker,
     shelve,
     snapshot,
+    volumes,
 )
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import rpcapi as conductor_rpcapi
@@ -36,7 +37,7 @@ from nova.virt import virtapi
 LOG = log.getLogger(__name__)
 
 #: The modules whose functions carry out orders.
-CONCERNS = (access, build, delete, evacuate, live_migration, power, rebuild, resize, shelve, snapshot)
+CONCERNS = (access, build, delete, evacuate, live_migration, power, rebuild, resize, shelve, snapshot, volumes)
 
 
 @operations.surface('compute', *CONCERNS)
@@ -56,6 +57,7 @@ class ComputeManager(manager.Manager):
         self.driver = virt_driver.load_compute_driver(virtapi.VirtAPI(), compute_driver)
         self.network = network_api.API()
         self.image = image.API()
+        self.volume = volume.API(self.image)
         self.firewall = linux_net.Firewall()
         self.additional_endpoints = [linux_net.FirewallEndpoint(self.firewall)]
         self.compute_rpcapi = compute_rpcapi.ComputeAPI()

@@ -4,7 +4,7 @@
 import oslo_messaging
 from oslo_log import log
 
-from nova import concurrency, manager, objects
+from nova import concurrency, manager, objects, volume
 from nova import context as nova_context
 from nova.compute import operations
 from nova.compute import rpcapi as compute_rpcapi
@@ -37,6 +37,7 @@ class ConductorManager(manager.Manager):
         self.compute_rpcapi = compute_rpcapi.ComputeAPI()
         self.scheduler_rpcapi = scheduler_rpcapi.SchedulerAPI()
         self.network = network_api.API()
+        self.volume = volume.API()
         self.orders = operations.Poller(self, CONF.order_poll_interval)
 
     # Objects ----------------------------------------------------------------------------------------------------------

@@ -68,6 +68,16 @@ OPTS = [
                help='CPU seconds that looking at an image may take. A crafted image can make it take for ever.'),
     cfg.IntOpt('qemu_img_memory_mb', default=1024, min=256,
                help='Memory (MiB) that looking at an image may take.'),
+    # Images of servers
+    cfg.StrOpt('snapshots_directory', default='$instances_path/snapshots',
+               help="Where images of servers' disks are put together before they are uploaded. It needs room for the "
+                    'largest of them, and the user of the guests must be able to reach it.'),
+    cfg.StrOpt('snapshot_image_format', choices=[
+        ('raw', 'The disk byte by byte'),
+        ('qcow2', 'Takes only the space of what was written'),
+        ('vmdk', "VMware's format"),
+        ('vdi', "VirtualBox's format"),
+    ], help="Format of the images that are made of servers' disks. Unset: that of the disk."),
     # Power
     cfg.IntOpt('wait_soft_reboot_seconds', default=120, min=0,
                help='Seconds that a guest gets to shut down in a soft reboot before it is reset.'),

@@ -40,6 +40,19 @@ class BlockDeviceMapping(base.TimestampedObject, base.NovaObject):
     def is_volume(self):
         return self.destination_type == 'volume'
 
+    @base.remotable_classmethod
+    def create(cls, context, values):
+        """Record one more disk of a server."""
+        with db.session.writer(context) as conn:
+            db.block_devices.insert(conn, [values])
+            return cls.from_row(context, db.block_devices.by_uuid(conn, values['uuid']))
+
+    @base.remotable
+    def destroy(self):
+        """Forget it.  Again changes nothing."""
+        with db.session.writer(self._context) as conn:
+            db.block_devices.soft_delete(conn, self.uuid)
+
     @base.remotable
     def save(self):
         changes = self.column_changes()

@@ -75,6 +75,16 @@ def volumes_of(conn, uuids):
     return found
 
 
+def by_uuid(conn, uuid):
+    return conn.execute(sa.select(*devices.columns).where(devices.c.uuid == uuid)).mappings().one_or_none()
+
+
+def soft_delete(conn, uuid):
+    now = utcnow()
+    return conn.execute(devices.update().where(devices.c.uuid == uuid, devices.c.deleted == 0)
+                        .values(deleted=devices.c.id, deleted_at=now, updated_at=now)).rowcount
+
+
 def update(conn, device_id, values):
     return conn.execute(devices.update().where(devices.c.id == device_id).values(values)).rowcount
 

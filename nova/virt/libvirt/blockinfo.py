@@ -127,6 +127,15 @@ def layout(instance, image_meta, block_device_info, machine_type, config_drive=N
     return places
 
 
+def places_of(asked, image_meta, machine_type):
+    """`Place`s of the files [(name, 'disk' or 'cdrom')], in this order; the first one is booted from."""
+    names, places = _Names(), []
+    for file, device in asked:
+        bus = bus_for(image_meta, device, machine_type)
+        places.append(Place(file, names.take(bus), bus, device, boot_order=None if places else 1))
+    return places
+
+
 def _root(instance, image_meta, block_device_info, machine_type, names):
     images = (block_device_info or {}).get('image') or ()
     asked = next((image for image in images if image.get('boot_index') in (0, None)), {})

@@ -436,3 +436,27 @@ class Controller(Element):
 
     def to_element(self):
         return element('controller', type=self.kind, model=self.model, index=self.index)
+
+
+# Jobs ----------------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class DiskCopy(Element):
+    """A copy of one disk of a running guest.
+
+    target: its name in the guest; file, driver_format: what it is written into; others: names of the other disks.
+    """
+
+    target: str
+    file: str
+    driver_format: str
+    others: tuple = ()
+
+    def to_element(self):
+        return element(
+            'domainbackup',
+            element('disks',
+                    element('disk', element('target', file=self.file), element('driver', type=self.driver_format),
+                            name=self.target, backup='yes', type='file'),
+                    *(element('disk', name=name, backup='no') for name in self.others)),
+            mode='push')

@@ -54,6 +54,11 @@ def serial(guest):
     return console_type.ConsoleSerial(host=address, port=number)
 
 
+def port_numbers(document):
+    """TCP ports of a domain's serial ports."""
+    return [number for _address, number in _ports(document)]
+
+
 def _ports(document):
     """(address, port) of each serial port over TCP."""
     for source in document.iterfind("devices/serial[@type='tcp']/source[@mode='bind']"):

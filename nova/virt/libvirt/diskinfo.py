@@ -49,6 +49,12 @@ def record(instance, name, info):
     write_file(path, jsonutils.dumps({name: dataclasses.asdict(info) for name, info in known.items()}))
 
 
+def forget(instance, *names):
+    """Disks that are gone.  Nothing happens to what was not there."""
+    known = {name: dataclasses.asdict(info) for name, info in of(instance).items() if name not in names}
+    write_file(os.path.join(paths.of(instance), _FILE), jsonutils.dumps(known))
+
+
 def all_servers(instances_path):
     """{uuid: {file name: DiskInfo}} of all servers with files below this directory."""
     found = {}

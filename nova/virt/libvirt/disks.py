@@ -26,7 +26,8 @@ class BaseImageChanged(exception.NovaException):
 class Wanted:
     """What the disks of a server are made from.
 
-    write_config_drive: f(path), which writes the config drive; asked for only where there is none yet.
+    write_config_drive: f(path), which writes the config drive; asked for only where there is none yet; images: {file:
+    id of the image that it is made from}, where that is not the server's own.
     """
 
     context: object
@@ -35,6 +36,7 @@ class Wanted:
     places: list
     write_config_drive: object = None
     config_drive_format: str | None = None
+    images: dict = dataclasses.field(default_factory=dict)
 
 
 def make(wanted):
@@ -76,6 +78,8 @@ def _source(wanted, place):
     """The cached file that a disk is made from."""
     if place.file == paths.ROOT:
         return imagecache.fetch(wanted.context, wanted.image_api, wanted.instance.image_ref, _root_size(wanted, place))
+    if place.file in wanted.images:
+        return imagecache.fetch(wanted.context, wanted.image_api, wanted.images[place.file])
     if place.file == paths.SWAP:
         return imagecache.swap(place.size_mb)
     return imagecache.ephemeral(place.size_gb, place.file_system)
@@ -83,6 +87,10 @@ def _source(wanted, place):
 
 def _make_root(wanted, place, path):
     return imagebackend.backend().create(path, _source(wanted, place), _root_size(wanted, place) or 0)
+
+
+def _make_rescue(wanted, place, path):
+    return imagebackend.backend().create(path, _source(wanted, place), 0)
 
 
 def _make_ephemeral(wanted, place, path):
@@ -100,12 +108,16 @@ def _make_config_drive(wanted, place, path):
     return diskinfo.DiskInfo('raw', os.path.getsize(path), content=wanted.config_drive_format)
 
 
-_MAKERS = {paths.ROOT: _make_root, paths.SWAP: _make_swap, paths.CONFIG_DRIVE: _make_config_drive}
+_MAKERS = {paths.ROOT: _make_root, paths.SWAP: _make_swap, paths.CONFIG_DRIVE: _make_config_drive,
+           paths.RESCUE: _make_rescue, paths.RESCUE_CONFIG_DRIVE: _make_config_drive}
 
 
 def _make_plain_files(wanted):
     """Kernel and ramdisk: copies, for libvirt gives each guest's files to that guest's user."""
-    for image_id, name in ((wanted.instance.kernel_id, paths.KERNEL), (wanted.instance.ramdisk_id, paths.RAMDISK)):
+    more = [(wanted.images[name], name) for name in (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)
+            if name in wanted.images]
+    for image_id, name in ((wanted.instance.kernel_id, paths.KERNEL), (wanted.instance.ramdisk_id, paths.RAMDISK),
+                           *more):
         path = paths.of(wanted.instance, name)
         if image_id and not os.path.exists(path):
             cached = imagecache.fetch_plain(wanted.context, wanted.image_api, image_id)

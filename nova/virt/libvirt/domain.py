@@ -13,6 +13,7 @@ from oslo_log import log as logging
 from nova import conf, exception
 from nova.virt import hardware, images
 from nova.virt.libvirt import blockinfo, config, paths, vif
+from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
 LOG = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class UnsupportedHardware(exception.Invalid):
 class Plan:
     """All that a domain is made from.
 
-    places: `blockinfo.Place`s; disks: {file: diskinfo.DiskInfo}; serial_ports: TCP ports, or empty.
+    places: `blockinfo.Place`s; disks: {file: diskinfo.DiskInfo}; serial_ports: TCP ports, or empty; kernel, ramdisk:
+    files in the server's directory that it boots without a boot loader.
     """
 
     instance: object
@@ -50,6 +52,8 @@ class Plan:
     machine_type: str
     serial_ports: list = dataclasses.field(default_factory=list)
     context: object = None
+    kernel: str | None = None
+    ramdisk: str | None = None
 
     @property
     def flavor(self):
@@ -97,14 +101,13 @@ def _boot(plan, arch):
     firmware = plan.properties.get('hw_firmware_type')
     if firmware not in (None, 'bios', 'uefi'):
         raise UnsupportedHardware(what='hw_firmware_type', value=firmware, known='bios, uefi')
-    kernel = plan.instance.kernel_id
     boot = config.Boot(machine_type=plan.machine_type, arch=arch, menu=_flag(plan, 'hw_boot_menu', 'hw:boot_menu'),
                        firmware='efi' if firmware == 'uefi' else None)
-    if kernel:
-        root = next((place.target for place in plan.places if place.file == paths.ROOT), None)
-        boot.kernel = paths.of(plan.instance, paths.KERNEL)
-        if plan.instance.ramdisk_id:
-            boot.initrd = paths.of(plan.instance, paths.RAMDISK)
+    if plan.kernel:
+        root = next((place.target for place in plan.places if place.boot_order == 1), None)
+        boot.kernel = paths.of(plan.instance, plan.kernel)
+        if plan.ramdisk:
+            boot.initrd = paths.of(plan.instance, plan.ramdisk)
         boot.cmdline = plan.properties.get('os_command_line') or (
             f'root=/dev/{root} console=tty0 console=ttyS0 no_timer_check' if root else 'console=tty0 console=ttyS0')
     return boot
@@ -171,6 +174,12 @@ def _whole(what, value):
 
 def _is_windows(plan):
     return plan.properties.get('os_type') == 'windows'
+
+
+def administrator(image_meta):
+    """Name of the user whose password is set for a server's administrator."""
+    default = 'Administrator' if image_meta.properties.get('os_type') == 'windows' else 'root'
+    return image_meta.properties.get('os_admin_user') or default
 
 
 def _clock(plan):
@@ -298,7 +307,7 @@ def _serials(plan, arch):
 
 def _channels(plan):
     if str(plan.properties.get('hw_qemu_guest_agent', '')).lower() in _TRUE:
-        yield config.Channel('org.qemu.guest_agent.0')
+        yield config.Channel(libvirt_guest.AGENT)
 
 
 def _screen(host, plan, arch):

@@ -13,6 +13,7 @@ from nova.virt.libvirt import (
     console,
     diskinfo,
     disks,
+    domain,
     imagebackend,
     imagecache,
     inventory,
@@ -20,6 +21,8 @@ from nova.virt.libvirt import (
     lifecycle,
     paths,
     power,
+    rescue,
+    snapshot,
     usage,
     vif,
 )
@@ -37,6 +40,7 @@ class LibvirtDriver(driver.ComputeDriver):
     capabilities = {
         **driver.ComputeDriver.capabilities,
         'has_imagecache': True,
+        'supports_quiesce': True,
         'supports_image_type_qcow2': True,
         'supports_image_type_raw': True,
         'supports_image_type_iso': True,
@@ -179,11 +183,35 @@ class LibvirtDriver(driver.ComputeDriver):
         power.resume(self._guest(instance))
 
     def resume_state_on_host_boot(self, context, instance, network_info, block_device_info=None):
-        if not power.is_as_it_was(self._guest(instance)):
+        if rescue.is_on(instance):
+            vif.plug(network_info)
+            power.resume(self._guest(instance))
+        elif not power.is_as_it_was(self._guest(instance)):
             self._make_again(context, instance, network_info, block_device_info)
 
     def trigger_crash_dump(self, instance):
         self._guest(instance).inject_nmi()
+
+    def rescue(self, context, instance, network_info, image_meta, rescue_password):
+        rescue.begin(self.host, self.image_api, self._request(
+            context, instance, image_meta, network_info, None, admin_password=rescue_password))
+
+    def unrescue(self, instance, network_info):
+        rescue.end(self.host, instance, network_info)
+
+    # In the guest ----------------------------------------------------------------------------------------------------
+
+    def set_admin_password(self, instance, new_pass):
+        guest = self._guest(instance)
+        if not guest.has_agent():
+            raise exception.Unsupported(reason='the image does not say hw_qemu_guest_agent=yes')
+        guest.set_password(domain.administrator(instance.image_meta), new_pass)
+
+    def quiesce(self, context, instance, image_meta):
+        snapshot.quiesce(self._guest(instance))
+
+    def unquiesce(self, context, instance, image_meta):
+        self._guest(instance).thaw()
 
     # What the guest says ---------------------------------------------------------------------------------------------
 
@@ -208,6 +236,12 @@ class LibvirtDriver(driver.ComputeDriver):
         return usage.of_disk(self._guest(instance), disk_id)
 
     # Images and disks ------------------------------------------------------------------------------------------------
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        snapshot.take(self.host, self.image_api, context, instance, image_id, update_task_state)
+
+    def post_interrupted_snapshot_cleanup(self, context, instance):
+        snapshot.clear_interrupted(self.host, instance)
 
     def manage_image_cache(self, context, all_instances):
         used = {image_id for instance in all_instances

@@ -46,7 +46,14 @@ class WrongGuestState(LibvirtError):
     kind = exception.CONFLICT
 
 
+class AgentSilent(LibvirtError):
+    msg_fmt = 'The agent in the guest does not answer: %(reason)s'
+    kind = exception.CONFLICT
+
+
 _ERRORS = {
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE: AgentSilent,
+    libvirt.VIR_ERR_AGENT_UNSYNCED: AgentSilent,
     libvirt.VIR_ERR_OPERATION_TIMEOUT: OperationTimedOut,
     libvirt.VIR_ERR_OPERATION_UNSUPPORTED: UnsupportedByHypervisor,
     libvirt.VIR_ERR_CONFIG_UNSUPPORTED: UnsupportedByHypervisor,

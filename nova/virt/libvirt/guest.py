@@ -17,6 +17,8 @@ _UNDEFINE = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEF
 
 _NAME_TAKEN = (libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_OPERATION_FAILED)
 
+#: Name of the channel to the agent of QEMU.
+AGENT = 'org.qemu.guest_agent.0'
 
 
 def define(host, document, instance_id=None):
@@ -24,14 +26,18 @@ def define(host, document, instance_id=None):
 
     Raises InstanceExists if another domain has its name.
     """
-    xml = document.to_xml()
+    define_again(host, document.to_xml(), document.name, instance_id)
+    return Guest(host, document.uuid)
+
+
+def define_again(host, xml, name, instance_id=None):
+    """The same with what libvirt itself wrote about a domain."""
     try:
         host.call(lambda connection: connection.defineXML(xml), instance_id=instance_id)
     except errors.LibvirtError as exc:
-        if exc.code in _NAME_TAKEN and document.name in host.list_names():
-            raise exception.InstanceExists(name=document.name) from exc
+        if exc.code in _NAME_TAKEN and name in host.list_names():
+            raise exception.InstanceExists(name=name) from exc
         raise
-    return Guest(host, document.uuid)
 
 
 class Guest:
@@ -156,6 +162,58 @@ class Guest:
 
     def inject_nmi(self):
         self._call(lambda domain: domain.injectNMI(0))
+
+    # Disks -----------------------------------------------------------------------------------------------------------
+
+    def begin_copy(self, document):
+        """Have the hypervisor copy disks as they are at this moment, while the guest goes on.
+
+        :param document: `config.DiskCopy`; the files are there already.
+        Raises `errors.WrongGuestState` when it does not run, or something else copies its disks.
+        """
+        xml = document.to_xml()
+        self._call(lambda domain: domain.backupBegin(xml, None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL))
+
+    def copy_is_done(self):
+        """Whether that copy is complete.  Raises `errors.LibvirtError` when it failed."""
+        def ask(domain):
+            if domain.jobStats()['type'] != libvirt.VIR_DOMAIN_JOB_NONE:
+                return None
+            flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+            return domain.jobStats(flags)
+        last = self._call(ask)
+        if last is None:
+            return False
+        if last.get('type') != libvirt.VIR_DOMAIN_JOB_COMPLETED:
+            raise errors.LibvirtError(reason=f'the copy of a disk ended early: {last.get("errmsg") or "cancelled"}')
+        return True
+
+    def stop_copy(self):
+        """Nothing happens when none is under way."""
+        def run(domain):
+            if domain.isActive() and domain.jobStats()['type'] != libvirt.VIR_DOMAIN_JOB_NONE:
+                domain.abortJob()
+        self._call_racing_its_end(run)
+
+    # Its agent -------------------------------------------------------------------------------------------------------
+
+    def has_agent(self):
+        """Whether it was given a channel for an agent; whether one listens is another question."""
+        return self.document().find(f"devices/channel/target[@name='{AGENT}']") is not None
+
+    def freeze(self):
+        """Make its file systems complete on disk, and hold writes back.  Raises `errors.AgentSilent`."""
+        self._call(lambda domain: domain.fsFreeze())
+
+    def thaw(self):
+        """Raises `errors.AgentSilent`."""
+        self._call(lambda domain: domain.fsThaw())
+
+    def set_password(self, user, password):
+        """Raises `errors.AgentSilent`."""
+        self._call(lambda domain: domain.setUserPassword(user, password, 0))
+
+    # End -------------------------------------------------------------------------------------------------------------
 
     def undefine(self):
         """Remove it from libvirt, with all libvirt keeps of it (firmware variables, saved memory).

@@ -73,7 +73,8 @@ def _make_and_start(host, image_api, request):
     ports = domain.serial_port_count(instance, image_meta, host.arch) if CONF.serial_console.enabled else 0
     with console.ports(host, ports) as serial_ports:
         plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
-                           request.context)
+                           request.context, paths.KERNEL if instance.kernel_id else None,
+                           paths.RAMDISK if instance.ramdisk_id else None)
         guest = libvirt_guest.define(host, domain.guest(host, plan), instance.uuid)
         guest.start()
     return guest

@@ -15,6 +15,13 @@ KERNEL = 'kernel'
 RAMDISK = 'ramdisk'
 CONSOLE_LOG = 'console.log'
 
+#: Of a guest that is being rescued: the disks of the rescue system, and its own domain meanwhile.
+RESCUE = 'disk.rescue'
+RESCUE_CONFIG_DRIVE = 'disk.config.rescue'
+RESCUE_KERNEL = 'kernel.rescue'
+RESCUE_RAMDISK = 'ramdisk.rescue'
+RESCUED_DOMAIN = 'domain.rescued.xml'
+
 #: How many of the logs that virtlogd puts away are looked at.
 ROTATED_LOGS = 3
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The libvirt driver keeps the contract that every driver keeps."""
 
+from nova import objects
 from nova.network import model
 from nova.tests.integration.virt import base
 from nova.tests.unit.virt import contract
@@ -24,6 +25,11 @@ class TestContract(contract.DriverContract, base.GuestCase):
 
     def make_connection_info(self):
         return None
+
+    def make_image_meta(self):
+        """One that can be fetched: rescue needs it."""
+        image_id = self.upload(self.make_disk())
+        return objects.ImageMeta.from_dict(self.images.get(self.context, image_id))
 
     make_instance = contract.DriverContract.make_instance
 

@@ -40,6 +40,9 @@ class TestLibvirt(unittest.TestCase):
     def test_disks_hardware_refusals_cache_and_events(self):
         self.run_inside('guests_libvirt')
 
+    def test_images_rescue_and_agent(self):
+        self.run_inside('guests_images')
+
     def test_a_linux_in_the_guest(self):
         guest = ROOT / '.cache' / 'guest'
         # Says in an instant when there is nothing to do.

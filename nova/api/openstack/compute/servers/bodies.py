@@ -23,6 +23,7 @@ from nova.api.openstack.schema import (
 TAG = Text(None, to='tag', min=1, max=60, pattern=r'^[^,/]*\Z', says='1 to 60 characters without / and ,')
 _TAG = {'min': 1, 'max': 60, 'pattern': r'^[^,/]*\Z', 'says': '1 to 60 characters without / and ,'}
 _DEVICE_TAG = (Text('tag', **_TAG, since='2.32', until='2.36'), Text('tag', **_TAG, since='2.42'))
+ATTACH_TAG = Text('tag', **_TAG, since='2.49')
 _LABEL = r'^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+\Z'
 _DEVICE_NAME = r'^[a-zA-Z0-9._/-]*\Z'
 

@@ -163,3 +163,58 @@ def upgrade():
         sa.Column('updated_at', types.MOMENT),
         mysql_engine='InnoDB', mysql_charset='utf8mb4',
     )
+    op.create_table(
+        'volume_attachments',
+        sa.Column('id', sa.String(36), primary_key=True),
+        sa.Column('volume_id', sa.String(36), nullable=False),
+        sa.Column('instance_uuid', sa.String(36), nullable=False),
+        sa.Column('device', sa.String(255)),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('volume_attachments_instance_idx', 'volume_attachments',
+                    ['instance_uuid'])
+    op.create_index('volume_attachments_volume_idx', 'volume_attachments',
+                    ['volume_id'])
+    op.create_table(
+        'volume_snapshots',
+        sa.Column('id', sa.String(36), primary_key=True),
+        sa.Column('volume_id', sa.String(36), nullable=False),
+        sa.Column('project_id', sa.String(255)),
+        sa.Column('user_id', sa.String(255)),
+        sa.Column('name', sa.String(255)),
+        sa.Column('description', sa.String(255)),
+        sa.Column('size_gb', sa.Integer(), nullable=False),
+        sa.Column('status', sa.String(32), nullable=False),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('volume_snapshots_project_idx', 'volume_snapshots',
+                    ['project_id', 'created_at'])
+    op.create_index('volume_snapshots_volume_idx', 'volume_snapshots',
+                    ['volume_id'])
+    op.create_table(
+        'volumes',
+        sa.Column('id', sa.String(36), primary_key=True),
+        sa.Column('project_id', sa.String(255)),
+        sa.Column('user_id', sa.String(255)),
+        sa.Column('name', sa.String(255)),
+        sa.Column('description', sa.String(255)),
+        sa.Column('size_gb', sa.Integer(), nullable=False),
+        sa.Column('status', sa.String(32), nullable=False),
+        sa.Column('volume_type', sa.String(255)),
+        sa.Column('availability_zone', sa.String(255)),
+        sa.Column('snapshot_id', sa.String(36)),
+        sa.Column('image_id', sa.String(36)),
+        sa.Column('bootable', sa.Boolean(), nullable=False),
+        sa.Column('multiattach', sa.Boolean(), nullable=False),
+        sa.Column('metadata', types.Json()),
+        sa.Column('image_metadata', types.Json()),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('volumes_project_idx', 'volumes',
+                    ['project_id', 'created_at'])

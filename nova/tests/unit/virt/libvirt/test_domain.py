@@ -13,7 +13,9 @@ class TestGuest(base.LibvirtCase):
         disks = {place.file: diskinfo.DiskInfo('qcow2', 1, 'abc', 'raw') for place in places}
         disks['disk.config'] = diskinfo.DiskInfo('raw', 1)
         return domain.guest(host, domain.Plan(server, server.image_meta, model.NetworkInfo(network_info), places, disks,
-                                              machine_type, list(serial_ports)))
+                                              machine_type, list(serial_ports),
+                                              kernel='kernel' if server.kernel_id else None,
+                                              ramdisk='ramdisk' if server.ramdisk_id else None))
 
     def devices(self, guest, kind):
         return [device for device in guest.devices if isinstance(device, kind)]
@@ -70,6 +72,11 @@ class TestGuest(base.LibvirtCase):
         self.assertEqual('q35', self.make(server).boot.machine_type)
         server = base.make_server(properties={'hw_machine_type': 'pc-i440fx-7.2'})
         self.assertEqual('pc-i440fx-7.2', self.make(server).boot.machine_type)
+
+    def test_the_administrator_is_who_the_image_says(self):
+        for properties, name in (({}, 'root'), ({'os_type': 'windows'}, 'Administrator'),
+                                 ({'os_type': 'windows', 'os_admin_user': 'boss'}, 'boss')):
+            self.assertEqual(name, domain.administrator(base.make_server(properties=properties).image_meta))
 
     def test_kernel_and_ramdisk(self):
         server = base.make_server(kernel_id='k', ramdisk_id='r')

@@ -32,6 +32,9 @@ class TestElements(unittest.TestCase):
                 <target port="0"/><log file="/i/console.log" append="on"/></serial>"""),
             (config.Cpu('maximum', topology=(1, 2, 1)),
              '<cpu mode="maximum" check="none"><topology sockets="1" cores="2" threads="1"/></cpu>'),
+            (config.DiskCopy('vda', '/s/copy', 'qcow2', ('vdb',)),
+             """<domainbackup mode="push"><disks><disk name="vda" backup="yes" type="file"><target file="/s/copy"/>
+                <driver type="qcow2"/></disk><disk name="vdb" backup="no"/></disks></domainbackup>"""),
             (config.CpuTune(shares=5), '<cputune><shares>5</shares></cputune>'),
             (config.Boot('pc', 'x86_64', kernel='/k', cmdline='a<b'),
              """<os><type arch="x86_64" machine="pc">hvm</type><kernel>/k</kernel><cmdline>a&lt;b</cmdline>

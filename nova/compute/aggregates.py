@@ -4,7 +4,8 @@
 import functools
 
 from nova import context as nova_context
-from nova import exception, objects
+from nova import exception, image, objects
+from nova.compute import rpcapi as compute_rpcapi
 from nova.scheduler import rpcapi as scheduler_rpcapi
 
 ZONE = 'availability_zone'
@@ -16,6 +17,14 @@ class AggregateAPI:
     @functools.cached_property
     def scheduler(self):
         return scheduler_rpcapi.SchedulerAPI()
+
+    @functools.cached_property
+    def compute(self):
+        return compute_rpcapi.ComputeAPI()
+
+    @functools.cached_property
+    def image(self):
+        return image.API()
 
     def get(self, context, aggregate_id):
         """Raises AggregateNotFound."""
@@ -104,6 +113,14 @@ class AggregateAPI:
         found.delete_host(host)
         self._tell(context, found)
         return found
+
+    def cache_images(self, context, aggregate_id, image_ids):
+        """Ask every host of an aggregate to fetch images.  Raises AggregateNotFound, ImageNotFound."""
+        found = self.get(context, aggregate_id)
+        for image_id in image_ids:
+            self.image.get(context, image_id)
+        for host in found.hosts:
+            self.compute.cache_images(context, host, image_ids)
 
     def _is_elsewhere(self, context, found, host):
         return any(other.id != found.id and host in other.hosts and

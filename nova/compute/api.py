@@ -84,14 +84,37 @@ class HostAPI:
         return found
 
     def host_uptime(self, context, host):
-        """The text of `uptime` on a host.  Raises ComputeServiceUnavailable, DriverUnsupported."""
+        """The text of `uptime` on a host.
+
+        This and the following raise ComputeHostNotFound, ComputeServiceUnavailable, DriverUnsupported.
+        """
+        return self._ask(context, host, self.compute_rpcapi.get_host_uptime)
+
+    def set_host_enabled(self, context, host, enabled):
+        """Let the scheduler use a host, or not."""
+        service = self._service(context, host)
+        service.disabled = not enabled
+        service.save()
+
+    def set_host_maintenance(self, context, host, mode):
+        """Begin or end maintenance of a host; what the driver says it is now."""
+        return self._ask(context, host, self.compute_rpcapi.host_maintenance_mode, mode)
+
+    def host_power_action(self, context, host, action):
+        """:param action: startup, shutdown or reboot."""
+        return self._ask(context, host, self.compute_rpcapi.host_power_action, action)
+
+    @staticmethod
+    def _service(context, host):
         try:
-            service = objects.Service.get_by_args(context, host, 'nova-compute')
+            return objects.Service.get_by_args(context, host, 'nova-compute')
         except exception.ServiceNotFound as exc:
             raise exception.ComputeHostNotFound(host=host) from exc
-        if not self.servicegroup.service_is_up(service):
+
+    def _ask(self, context, host, method, *args):
+        if not self.servicegroup.service_is_up(self._service(context, host)):
             raise exception.ComputeServiceUnavailable(host=host)
         try:
-            return self.compute_rpcapi.get_host_uptime(context, host)
+            return method(context, host, *args)
         except oslo_messaging.MessagingTimeout as exc:
             raise exception.ComputeServiceUnavailable(host=host) from exc

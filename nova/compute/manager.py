@@ -12,6 +12,7 @@ from nova.compute import (
     consoles,
     delete,
     evacuate,
+    external_events,
     interfaces,
     live_migration,
     operations,
@@ -113,6 +114,22 @@ class ComputeManager(manager.Manager):
 
     def get_host_uptime(self, context):
         return self._of_driver('get_host_uptime')
+
+    def host_maintenance_mode(self, context, mode):
+        return self._of_driver('host_maintenance_mode', self.host, mode)
+
+    def host_power_action(self, context, action):
+        return self._of_driver('host_power_action', action)
+
+    def external_instance_event(self, context, events):
+        external_events.happened(self, context, events)
+
+    def cache_images(self, context, image_ids):
+        for image_id in image_ids:
+            try:
+                self.driver.cache_image(context, image_id)
+            except Exception:
+                LOG.exception('Image %s could not be fetched beforehand', image_id)
 
     def _of_driver(self, method, *args):
         """What the driver answers.  Raises DriverUnsupported for what it cannot do."""

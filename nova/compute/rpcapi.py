@@ -85,6 +85,20 @@ class ComputeAPI:
     def get_host_uptime(self, context, host):
         return self._call(context, host, 'get_host_uptime')
 
+    def host_maintenance_mode(self, context, host, mode):
+        return self._call(context, host, 'host_maintenance_mode', mode=mode)
+
+    def host_power_action(self, context, host, action):
+        return self._call(context, host, 'host_power_action', action=action)
+
+    def external_instance_event(self, context, host, events):
+        """Neighbours say that something happened to servers of a host; see `nova.compute.external_events`."""
+        self.client.prepare(server=host).cast(context, 'external_instance_event', events=events)
+
+    def cache_images(self, context, host, image_ids):
+        """Fetch images before somebody needs them."""
+        self.client.prepare(server=host).cast(context, 'cache_images', image_ids=image_ids)
+
     def refresh_instance_security_rules(self, context, host, instance):
         self.client.prepare(server=host).cast(context, 'refresh_instance_security_rules', instance=instance)
 

@@ -616,6 +616,13 @@ class ComputeDriver:
         """
         raise NotImplementedError()
 
+    def extend_volume(self, connection_info, instance, requested_size):
+        """An attached volume has become larger: let the guest see it.
+
+        :param requested_size: bytes.  Twice: yes.  One of our additions.
+        """
+        raise NotImplementedError()
+
     def volume_snapshot_create(self, context, instance, volume_id, create_info):
         """Snapshot a volume through the hypervisor, for volume types that are files.
 

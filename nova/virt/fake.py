@@ -530,6 +530,9 @@ class FakeDriver(driver.ComputeDriver):
         guest.volumes[mountpoint] = new_connection_info
         self.hypervisor.save()
 
+    def extend_volume(self, connection_info, instance, requested_size):
+        self.hypervisor.find(instance.uuid)
+
     def volume_snapshot_create(self, context, instance, volume_id, create_info):
         self.hypervisor.find(instance.uuid)
 

@@ -5,7 +5,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
 from nova.api.openstack.errors import Refused
-from nova.api.openstack.schema import KEY, HostName, Map, Name, Table, Text, ZoneName
+from nova.api.openstack.schema import KEY, HostName, List, Map, Name, Table, Text, Uuid, ZoneName
 from nova.api.openstack.view import Field
 from nova.api.openstack.view import Table as View
 from nova.compute import aggregates
@@ -30,6 +30,9 @@ HOST = Table(HostName('host', required=True))
 METADATA = Table(Map('metadata', Text(None, max=255, nullable=True, to='value'), keys=KEY, required=True))
 _MISSING = {exception.AggregateNotFound: 404}
 _CONFLICT = {**_MISSING, exception.Conflict: 409, exception.ComputeHostNotFound: 404}
+
+
+CACHE = Table(List('cache', Table(Uuid('id', required=True)), min=1, unique=True, required=True))
 
 
 def _number(aggregate_id):
@@ -64,6 +67,12 @@ class Aggregates(wsgi.Resource):
               errors=_CONFLICT)
     def update(self, context, aggregate_id, **values):
         return self.api.update(context, _number(aggregate_id), values)
+
+    @wsgi.post('/{aggregate_id}/images', since='2.81', body=CACHE, success=202,
+               policy=Rule('compute:aggregates:images', ADMIN), errors={**_MISSING, exception.ImageNotFound: 400})
+    def cache_images(self, context, aggregate_id, cache):
+        """Have the hosts fetch images before somebody needs them."""
+        self.api.cache_images(context, _number(aggregate_id), [each['id'] for each in cache])
 
     @wsgi.delete('/{aggregate_id}', success=200, policy=Rule('os-aggregates:delete', ADMIN),
                  errors={**_MISSING, exception.InvalidInput: 400})

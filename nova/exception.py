@@ -419,6 +419,14 @@ class VolumeBackedNotSupported(Invalid):
     msg_fmt = 'Instance %(instance_id)s boots from a volume, which this action does not support here.'
 
 
+class PreserveEphemeralNotSupported(Unsupported):
+    msg_fmt = 'The current driver does not support preserving ephemeral partitions.'
+
+
+class UnshelveHostNotInAZ(Conflict):
+    msg_fmt = 'Host %(host)s is not in the availability zone %(availability_zone)s.'
+
+
 class UnshelveInstanceInvalidState(Conflict):
     msg_fmt = ('Specifying an availability zone or host when unshelving instance %(instance_uuid)s with status '
                '%(state)s is not supported. The instance must be offloaded.')

@@ -110,9 +110,14 @@ def _check_image(api, context, request, flavor):
                                                 'to boot from')
         return _image_of_root(api, context, request, flavor)
     image = check_image(api.image.get(context, request.image), request.image, flavor)
-    if request.auto_disk_config and image.properties.get('auto_disk_config', '').lower() in ('disabled', 'false', 'no'):
-        raise exception.InvalidInput(reason=f'OS-DCF:diskConfig: image {request.image} forbids AUTO')
+    check_disk_config(image, request.image, request.auto_disk_config)
     return image
+
+
+def check_disk_config(image, image_id, wanted):
+    """Raises InvalidInput where AUTO is wanted and the image forbids it."""
+    if wanted and image.properties.get('auto_disk_config', '').lower() in ('disabled', 'false', 'no'):
+        raise exception.InvalidInput(reason=f'OS-DCF:diskConfig: image {image_id} forbids AUTO')
 
 
 def _image_of_root(api, context, request, flavor):

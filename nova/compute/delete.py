@@ -6,7 +6,7 @@ The records go last, in one transaction with the claims.
 
 from oslo_utils import timeutils
 
-from nova.compute import block_devices, power_state, vm_states, volumes
+from nova.compute import block_devices, power_state, shelve, vm_states, volumes
 from nova.compute.operations import carries_out
 
 
@@ -20,6 +20,7 @@ def terminate(op):
     if network_info:
         op.host.network.deallocate_for_instance(op.context, instance)
     volumes.give_back_all(op.host, op.context, op.bdms)
+    shelve.forget(op)
     op.destroys(vm_state=vm_states.DELETED, power_state=power_state.NOSTATE, task_state=None,
                 terminated_at=timeutils.utcnow(with_timezone=True))
 

@@ -127,6 +127,7 @@ class Operation:
         self.action.hand_over(binary, host, method, args, values, details)
         self._trust(values or {})
         self._settled = True
+        self.forget_undo()
 
     def _trust(self, values):
         for name, value in values.items():

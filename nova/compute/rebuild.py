@@ -3,7 +3,8 @@
 
 from oslo_utils import timeutils
 
-from nova.compute import block_devices, power, task_states, vm_states
+from nova import exception
+from nova.compute import block_devices, power, snapshot, task_states, vm_states
 from nova.compute.operations import carries_out
 
 
@@ -13,24 +14,35 @@ def rebuild(op):
     instance, args = op.instance, op.args
     network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
     files = block_devices.injected_files(args.get('injected_files'))
-    op.save(task_state=task_states.REBUILDING)
+    keep = bool(args.get('preserve_ephemeral') and bdi['ephemerals'])
+    tasks = (*snapshot.own_tasks(op), task_states.POWERING_OFF)
+    op.save(tasks, task_state=task_states.REBUILDING)
     try:
         op.host.driver.rebuild(op.context, instance, instance.image_meta, files, args.get('admin_password'), op.bdms,
-                               None, None, network_info=network_info, block_device_info=bdi,
-                               preserve_ephemeral=bool(args.get('preserve_ephemeral')))
+                               None, None, network_info=network_info, block_device_info=bdi, preserve_ephemeral=keep)
     except NotImplementedError:
+        if keep:
+            refuse(op)
+            raise exception.PreserveEphemeralNotSupported() from None
         if op.host.driver.instance_exists(instance):
             op.host.driver.power_off(instance, *power.patience(op))
             op.host.driver.destroy(op.context, instance, network_info, bdi)
-        op.save(task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
-        op.save(task_state=task_states.REBUILD_SPAWNING)
+        op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
+        op.save(tasks, task_state=task_states.REBUILD_SPAWNING)
         op.host.firewall.apply(instance, network_info)
         op.host.driver.spawn(op.context, instance, instance.image_meta, files, args.get('admin_password'),
                              network_info=network_info, block_device_info=bdi)
     vm_state = vm_states.ACTIVE
     if args.get('was_stopped'):
-        op.save(task_state=task_states.POWERING_OFF)
+        op.save(tasks, task_state=task_states.POWERING_OFF)
         op.host.driver.power_off(instance)
         vm_state = vm_states.STOPPED
     op.ends(vm_state=vm_state, power_state=op.host.driver.get_info(instance).state, progress=0,
             launched_at=timeutils.utcnow(with_timezone=True))
+    op.expects(*tasks)
+
+
+def refuse(op):
+    """Should it fail now, nothing has happened to the server: it keeps its image and its state."""
+    op.failure_state = None
+    op.undo(op.save, **op.args['before'])

@@ -1,50 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that are kept as an image: shelved on their host, offloaded from it, and back."""
+"""Servers that are kept as an image: shelved on their host, offloaded from it, and back.
+
+From the moment that a server is recorded as shelved its image is all that may be left of it: whatever goes wrong
+afterwards, the image stays.  A server that boots from a volume needs none.
+"""
 
 from oslo_log import log
 from oslo_utils import timeutils
 
 from nova import objects
-from nova.compute import block_devices, power, power_state, snapshot, task_states, vm_states
+from nova.compute import block_devices, power, power_state, snapshot, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
 LOG = log.getLogger(__name__)
 #: What a shelved server remembers, in its system metadata.
 KEYS = ('shelved_at', 'shelved_image_id', 'shelved_host')
+SHELVED = (vm_states.SHELVED, vm_states.SHELVED_OFFLOADED)
 _TASKS = {task_states.IMAGE_PENDING_UPLOAD: task_states.SHELVING_IMAGE_PENDING_UPLOAD,
           task_states.IMAGE_UPLOADING: task_states.SHELVING_IMAGE_UPLOADING}
 
 
 @carries_out('shelve_instance')
 def shelve(op):
-    """Stop the guest and copy its disk into an image."""
+    """Stop the guest and copy its disk into an image; offload it if nothing is to be waited for."""
+    image_id = op.args.get('image_id')
+    tasks = (*snapshot.own_tasks(op), task_states.SHELVING_OFFLOADING)
+    if op.instance.vm_state not in SHELVED:
+        _put_away(op, image_id, tasks)
+    if CONF.shelved_offload_time == 0 or not image_id:
+        op.save(tasks, task_state=task_states.SHELVING_OFFLOADING)
+        op.ends(**_offload(op))
+    op.expects(*tasks)
+
+
+def _put_away(op, image_id, tasks):
     instance = op.instance
-    op.undo(_start_again, op)
-    op.undo(snapshot.remove_image, op, op.args['image_id'])
-    op.host.driver.power_off(instance, *power.patience(op))
-    snapshot.fill(op, _TASKS)
-    kept = {**(instance.system_metadata or {}), 'shelved_at': timeutils.utcnow().isoformat(),
-            'shelved_image_id': op.args['image_id'], 'shelved_host': op.host.name}
-    values = {'vm_state': vm_states.SHELVED, 'power_state': power_state.SHUTDOWN, 'system_metadata': kept}
-    if CONF.shelved_offload_time == 0:
-        op.save(task_state=task_states.SHELVING_OFFLOADING, **values)
-        op.forget_undo()
-        values = _offload(op)
-    op.ends(**values)
+    op.undo(_take_back, op, image_id)
+    if instance.vm_state != vm_states.SUSPENDED:
+        op.host.driver.power_off(instance, *power.patience(op))
+    kept = {'shelved_at': timeutils.utcnow().isoformat(), 'shelved_host': op.host.name}
+    if image_id:
+        snapshot.fill(op, _TASKS)
+        kept['shelved_image_id'] = image_id
+    op.save(tasks, vm_state=vm_states.SHELVED, power_state=power_state.SHUTDOWN,
+            system_metadata={**(instance.system_metadata or {}), **kept})
+    op.forget_undo()
+    # What a suspended guest had in its memory is not kept.
+    op.host.driver.power_off(instance)
 
 
-def _start_again(op):
-    """Shelving failed: the server is as it was."""
-    if op.instance.vm_state == vm_states.ACTIVE:
-        op.host.driver.power_on(op.context, op.instance, op.instance.get_network_info(),
-                                block_devices.info_of(op.instance, op.bdms))
+def _take_back(op, image_id):
+    """Shelving failed: the server is as it was, unless the records have it as shelved: then it is."""
+    instance = op.instance
+    before = instance.vm_state
+    instance.refresh()
+    if instance.vm_state in SHELVED:
+        return
+    if image_id:
+        snapshot.remove_image(op, image_id)
+    if before in (vm_states.ACTIVE, vm_states.PAUSED):
+        op.host.driver.power_on(op.context, instance, instance.get_network_info(),
+                                block_devices.info_of(instance, op.bdms))
+    if before == vm_states.PAUSED:
+        op.host.driver.pause(instance)
 
 
 @carries_out('shelve_offload_instance')
 def offload(op):
-    """Free what the server holds on this host; its addresses stay its own."""
+    """Free what the server holds on this host; its addresses and volumes stay its own."""
     op.ends(**_offload(op))
+    op.expects(*snapshot.own_tasks(op))
 
 
 def _offload(op):
@@ -73,16 +99,20 @@ def unshelve(op):
     op.ends(vm_state=vm_states.ACTIVE, power_state=op.host.driver.get_info(instance).state,
             launched_at=timeutils.utcnow(with_timezone=True),
             system_metadata={key: value for key, value in kept.items() if key not in KEYS})
+    op.expects(*snapshot.own_tasks(op))
     if image_id:
         op.afterwards(snapshot.remove_image, op, image_id)
 
 
 def _spawn(op, image_id):
     instance = op.instance
-    op.save(task_state=task_states.SPAWNING)
     migration = objects.Migration(op.context, source_compute=None, dest_compute=op.host.name)
     op.host.network.migrate_instance_finish(op.context, instance, migration, op.host.name)
-    network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
+    network_info, bdi = instance.get_network_info(), volumes.connect_all(op)
+    if op.action.attempts > 1:
+        # Of a try that was cut off.
+        op.host.driver.destroy(op.context, instance, network_info, bdi)
+    op.save(snapshot.own_tasks(op), task_state=task_states.SPAWNING)
     op.host.firewall.apply(instance, network_info)
     own_image = instance.image_ref
     image = objects.ImageMeta.from_dict(op.host.image.get(op.context, image_id)) if image_id else instance.image_meta
@@ -99,3 +129,10 @@ def _not_here(op):
     op.host.firewall.remove(op.instance)
     objects.Claim.release(op.context, op.instance.uuid, '')
     op.save(host=None, node=None, compute_id=None)
+
+
+def forget(op):
+    """A server is deleted for good: so is the image that it was shelved as."""
+    image_id = (op.instance.system_metadata or {}).get('shelved_image_id')
+    if image_id:
+        op.afterwards(snapshot.remove_image, op, image_id)

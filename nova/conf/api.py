@@ -25,6 +25,8 @@ OPTS = [
                 help='Believe the headers Forwarded, X-Forwarded-For, -Proto, -Host, -Port and -Prefix. Only where all '
                      'clients come through a proxy that sets them: others could say anything about themselves.'),
     cfg.StrOpt('glance_link_prefix', help='URL that links to images begin with.'),
+    cfg.BoolOpt('allow_instance_snapshots', default=True,
+                help='Let users make images and backups of servers. Shelving is not affected.'),
     cfg.BoolOpt('enable_instance_password', default=True,
                 help='Show the administrator password in the answer of create, rebuild, rescue and evacuate.'),
     cfg.ListOpt('hide_server_address_states', default=['building'],

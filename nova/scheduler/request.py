@@ -50,6 +50,11 @@ class Request:
         """Whether an administrator named the host or node, so that no filter is asked."""
         return bool(self.force_hosts or self.force_nodes)
 
+    @property
+    def is_rebuild(self):
+        """Whether a server stays where it is, and gets another image."""
+        return bool((self.spec.requested_destination or {}).get('is_rebuild'))
+
     def hint(self, name):
         """The values of a scheduler hint, a list; empty when it is not given."""
         value = (self.spec.scheduler_hints or {}).get(name)

@@ -81,7 +81,9 @@ class Selector:
         hosts = columns.hosts if columns is not None else self.host_manager.get_all_host_states()
         candidates = Candidates(self, request, Diagnosis(len(hosts)), columns)
         remaining = candidates.restrict(hosts, lost)
-        active = [] if request.is_forced else [filter_ for filter_ in self.filters if filter_.applies(request)]
+        active = [] if request.is_forced else [
+            filter_ for filter_ in self.filters
+            if filter_.applies(request) and (not request.is_rebuild or getattr(filter_, 'RUN_ON_REBUILD', False))]
         candidates.filters = active
         if columns is not None and len(remaining) >= len(hosts) // 2:
             candidates.hosts = self._filter_columns(candidates, active, columns, remaining)

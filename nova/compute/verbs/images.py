@@ -27,7 +27,7 @@ class ImageVerbs(Verbs):
     def backup(self, context, instance, name, backup_type, rotation, extra_properties=None):
         """As `snapshot`; of the backups of this type only the newest `rotation` are kept."""
         return self._snapshot(context, instance, 'backup', name, {
-            'image_type': 'backup', 'backup_type': backup_type, **(extra_properties or {})},
+            **(extra_properties or {}), 'image_type': 'backup', 'backup_type': backup_type},
             {'backup_type': backup_type, 'rotation': rotation})
 
     def _snapshot(self, context, instance, action, name, properties, args):
@@ -77,6 +77,7 @@ class ImageVerbs(Verbs):
         is_new = image_ref != instance.image_ref
         before = {'image_ref': instance.image_ref, 'system_metadata': instance.system_metadata,
                   'kernel_id': instance.kernel_id, 'ramdisk_id': instance.ramdisk_id}
+        create.check_disk_config(image, image_ref, changes.get('auto_disk_config'))
         changes.update(
             image_ref=image_ref, kernel_id=image.properties.get('kernel_id') or '',
             ramdisk_id=image.properties.get('ramdisk_id') or '',
@@ -94,8 +95,13 @@ class ImageVerbs(Verbs):
     @in_cell
     def shelve(self, context, instance, clean_shutdown=True):
         """Stop a server and keep it as an image; its host gives up its resources in time."""
+        if not instance.image_ref:
+            # Its disk is a volume, which stays.
+            self._order(context, instance, 'shelve', 'shelve_instance', {'clean_shutdown': clean_shutdown})
+            return
         row = states.require(context, instance, 'shelve')
-        image = self._new_image(context, instance, f'{instance.display_name}-shelved', {'image_type': 'snapshot'})
+        image = self._new_image(context, instance, f'{instance.display_name}-shelved'[:255],
+                                {'image_type': 'snapshot'})
         self._with_image(context, instance, row, 'shelve_instance', image, {'clean_shutdown': clean_shutdown})
 
     @in_cell
@@ -109,7 +115,7 @@ class ImageVerbs(Verbs):
         """Start a shelved server: where it is, or on another host if it is offloaded.
 
         :param availability_zone: where to (and pin it there); None: unpin it.
-        Raises UnshelveInstanceInvalidState, InvalidInput (no such zone), ComputeHostNotFound.
+        Raises UnshelveInstanceInvalidState, InvalidInput (no such zone), ComputeHostNotFound, UnshelveHostNotInAZ.
         """
         row = states.require(context, instance, 'unshelve')
         offloaded = instance.vm_state == vm_states.SHELVED_OFFLOADED
@@ -118,13 +124,16 @@ class ImageVerbs(Verbs):
                 raise exception.UnshelveInstanceInvalidState(instance_uuid=instance.uuid, state=instance.vm_state)
             self._order(context, instance, 'unshelve', 'unshelve_instance')
             return
-        if host is not None:
-            self._require_other_host(context, instance, host)
+        zones = objects.AggregateList.get_all(context).zones_by_host()
         values = {}
         if availability_zone is not UNSET:
-            if availability_zone is not None:
-                _require_zone(context, availability_zone)
+            _require_zone(zones, availability_zone)
             values['pinned_availability_zone'] = availability_zone
+        if host is not None:
+            self._require_other_host(context, instance, host)
+            pinned = values.get('pinned_availability_zone', instance.pinned_availability_zone)
+            if pinned and _zone_of(zones, host) != pinned:
+                raise exception.UnshelveHostNotInAZ(host=host, availability_zone=pinned)
         action_id = records.order(context, instance, row, 'nova-conductor', None, 'unshelve_instance',
                                   {'host': host}, values=values)
         self._ring(self.conductor_rpcapi.ring, context, 'unshelve_instance', action_id)
@@ -140,7 +149,10 @@ def image_of(instance, name, properties):
                            'base_image_ref': instance.image_ref, **properties}}
 
 
-def _require_zone(context, zone):
-    zones = set(objects.AggregateList.get_all(context).zones_by_host().values()) | {CONF.default_availability_zone}
-    if zone not in zones:
+def _zone_of(zones, host):
+    return zones.get(host, CONF.default_availability_zone)
+
+
+def _require_zone(zones, zone):
+    if zone is not None and zone not in {*zones.values(), CONF.default_availability_zone}:
         raise exception.InvalidInput(reason=f'availability_zone: there is no zone {zone!r}')

@@ -18,6 +18,7 @@ def spec_of(op, flavor=None):
                                    image=op.instance.image_meta, flavor=op.instance.flavor)
         spec.instance_uuid = op.instance.uuid
     spec.flavor = flavor or op.instance.flavor
+    spec.image = op.instance.image_meta     # a rebuild may have changed it
     spec.num_instances = 1
     spec.availability_zone = op.instance.pinned_availability_zone or None
     spec.force_hosts, spec.force_nodes, spec.ignore_hosts = [], [], []

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choosing a host for a server that was offloaded."""
 
+from nova import objects
 from nova.compute.operations import carries_out
 from nova.conductor.tasks import destination
 
@@ -11,6 +12,8 @@ def unshelve(op):
     spec = destination.spec_of(op)
     if op.args.get('host'):
         spec.requested_destination = {'host': op.args['host'], 'node': None}
+    # Should we lose the order to another conductor, what it has claimed stays: the server has a host then.
+    op.undo(objects.Claim.release_unplaced, op.context, [op.instance.uuid])
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0][0]
     values = {'host': chosen.host, 'node': chosen.node, 'compute_id': chosen.compute_node_id,
               'availability_zone': chosen.availability_zone}

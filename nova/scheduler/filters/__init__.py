@@ -26,6 +26,8 @@ class BaseHostFilter:
 
     #: Ask only for the first server of a request for several, not again after each was placed.
     run_filter_once_per_request = False
+    #: Ask also when a server gets another image on the host where it is: the filter looks at images.
+    RUN_ON_REBUILD = False
 
     @property
     def name(self):

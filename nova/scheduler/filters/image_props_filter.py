@@ -27,6 +27,7 @@ class ImagePropertiesFilter(filters.HostFilter):
     """The host can run what the image says it is: architecture, hypervisor type, machine mode, hypervisor version."""
 
     run_filter_once_per_request = True
+    RUN_ON_REBUILD = True
 
     def applies(self, request):
         properties = request.image_properties

@@ -3,6 +3,7 @@
 
 from nova import exception, image
 from nova.api.openstack import wsgi
+from nova.api.openstack.compute.servers.snapshot import check_metadata
 from nova.api.openstack.compute.servers.views import second
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Integer, Limit, Metadata, Prefix, Query, Table, Text
@@ -65,6 +66,7 @@ _MAP = {'type': 'object', 'additionalProperties': {'type': 'string'}}
 BODY = Table(Metadata('metadata', required=True))
 ITEM = Table(Metadata('meta', required=True, min=1, max=1))
 _MISSING = (exception.ImageNotFound, exception.ImageNotAuthorized)
+_CHANGE = {**dict.fromkeys(_MISSING), exception.Invalid: None, exception.QuotaError: 403}
 
 
 class Images(wsgi.Resource):
@@ -75,19 +77,23 @@ class Images(wsgi.Resource):
     def __init__(self):
         self.image = image.API()
 
-    def _list(self, context, limit, marker=None, properties=None, minRam=None, minDisk=None,     # noqa: N803
+    def _list(self, context, limit, marker=None, properties=None, minRam=0, minDisk=0,     # noqa: N803
               changes_since=None, server=None, type=None, page_size=None, **filters):
         properties = dict(properties or {})
         if server:
             properties['instance_uuid'] = server.rstrip('/').rpartition('/')[2]
         if type:
             properties['image_type'] = type
+        filters.update({f'property-{key}': value for key, value in properties.items()})
         if 'status' in filters:
             filters['status'] = filters['status'].lower()
-        found = self.image.get_all(context, filters=filters, limit=limit, marker=marker)
-        return [one for one in found
-                if int(one.get('min_ram') or 0) >= (minRam or 0) and int(one.get('min_disk') or 0) >= (minDisk or 0)
-                and all((one.get('properties') or {}).get(key) == value for key, value in properties.items())]
+        if changes_since:
+            filters['changes-since'] = changes_since
+        # Of images that are too small for a page the service would not know.
+        least = bool(minRam or minDisk)
+        found = self.image.get_all(context, filters=filters, limit=None if least else limit, marker=marker)
+        return [one for one in found if int(one.get('min_ram') or 0) >= minRam
+                and int(one.get('min_disk') or 0) >= minDisk][:limit]
 
     @wsgi.get(until='2.35', query=QUERY, view=VIEW.many('images', links='images_links', marker=lambda one: one['id']),
               errors=(exception.Invalid,))
@@ -120,7 +126,9 @@ class ImageMetadata(wsgi.Resource):
     def _of(self, context, image_id):
         return dict(self.image.get(context, image_id).get('properties') or {})
 
-    def _store(self, context, image_id, metadata):
+    def _store(self, context, image_id, metadata, is_more=True):
+        if is_more:
+            check_metadata(context, metadata)
         found = self.image.update(context, image_id, {'properties': metadata}, purge_props=True)
         return dict(found.get('properties') or {})
 
@@ -128,11 +136,11 @@ class ImageMetadata(wsgi.Resource):
     def index(self, context, image_id):
         return self._of(context, image_id)
 
-    @wsgi.post(until='2.38', body=BODY, view=Plain('metadata', _MAP), errors=(*_MISSING, exception.Invalid))
+    @wsgi.post(until='2.38', body=BODY, view=Plain('metadata', _MAP), errors=_CHANGE)
     def create(self, context, image_id, metadata):
         return self._store(context, image_id, {**self._of(context, image_id), **metadata})
 
-    @wsgi.put(until='2.38', body=BODY, view=Plain('metadata', _MAP), errors=(*_MISSING, exception.Invalid))
+    @wsgi.put(until='2.38', body=BODY, view=Plain('metadata', _MAP), errors=_CHANGE)
     def update_all(self, context, image_id, metadata):
         return self._store(context, image_id, metadata)
 
@@ -143,7 +151,7 @@ class ImageMetadata(wsgi.Resource):
             raise exception.NotFound(f'Image {image_id} has no metadata item {key}')
         return {key: metadata[key]}
 
-    @wsgi.put('/{key}', until='2.38', body=ITEM, view=Plain('meta', _MAP), errors=(*_MISSING, exception.Invalid))
+    @wsgi.put('/{key}', until='2.38', body=ITEM, view=Plain('meta', _MAP), errors=_CHANGE)
     def update(self, context, image_id, key, meta):
         if key not in meta:
             raise Refused(f'meta: its key must be the one of the URL, {key!r}.')
@@ -156,4 +164,4 @@ class ImageMetadata(wsgi.Resource):
         if key not in metadata:
             raise exception.NotFound(f'Image {image_id} has no metadata item {key}')
         del metadata[key]
-        self._store(context, image_id, metadata)
+        self._store(context, image_id, metadata, is_more=False)

@@ -14,8 +14,9 @@ UNSHELVE = Rule('os-shelve:unshelve', MEMBER)
 TO_HOST = Rule('os-shelve:unshelve_to_host', ADMIN)
 ZONE = Table(Name('availability_zone', required=True), nullable=True)
 PLACE = Table(Name('availability_zone', nullable=True), HostName('host'), nullable=True, at_least=1)
-FAILS = {**dict.fromkeys(ERRORS), exception.UnshelveInstanceInvalidState: 409, exception.InvalidInput: 400,
-         exception.ComputeHostNotFound: 400, exception.CannotMigrateToSameHost: 400}
+FAILS = {**dict.fromkeys(ERRORS), exception.UnshelveInstanceInvalidState: 409,
+         exception.UnshelveHostNotInAZ: 409, exception.InvalidInput: 400,
+         exception.ComputeHostNotFound: 400}
 
 
 class Shelve(wsgi.Resource):
@@ -26,8 +27,7 @@ class Shelve(wsgi.Resource):
     def __init__(self):
         self.compute = compute_api.API()
 
-    @wsgi.action('shelve', body=ANY, policy=Rule('os-shelve:shelve', MEMBER),
-                 errors={**dict.fromkeys(ERRORS), exception.VolumeBackedNotSupported: 400})
+    @wsgi.action('shelve', body=ANY, policy=Rule('os-shelve:shelve', MEMBER), errors=ERRORS)
     def shelve(self, context, server_id):
         self.compute.shelve(context, self.compute.get(context, server_id))
 

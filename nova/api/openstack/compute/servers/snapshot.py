@@ -2,11 +2,13 @@
 """Images of a server.  (/servers/{id}/action)"""
 
 from nova import exception, objects
-from nova.api.openstack import wsgi
+from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers.power import ERRORS
+from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Integer, Metadata, Name, Table
 from nova.api.openstack.view import Plain
 from nova.compute import api as compute_api
+from nova.conf import CONF
 from nova.policy import MEMBER, Rule
 
 IMAGE = Table(Name('name', required=True), Metadata('metadata', default=dict))
@@ -28,8 +30,7 @@ class Snapshot(wsgi.Resource):
         self.compute = compute_api.API()
 
     def _image(self, context, server_id, minor, name, metadata):
-        if minor < 39:
-            _check_metadata(context, metadata)
+        _check(context, minor, metadata)
         return self.compute.snapshot(context, self.compute.get(context, server_id), name, metadata)['id']
 
     @wsgi.action('createImage', until='2.44', body=IMAGE, policy=RULE, errors=FAILS)
@@ -41,8 +42,7 @@ class Snapshot(wsgi.Resource):
         return {'image_id': self._image(context, server_id, minor, name, metadata)}
 
     def _backup(self, context, server_id, minor, name, backup_type, rotation, metadata):
-        if minor < 39:
-            _check_metadata(context, metadata)
+        _check(context, minor, metadata)
         return self.compute.backup(context, self.compute.get(context, server_id), name, backup_type, rotation,
                                    metadata)['id']
 
@@ -54,10 +54,19 @@ class Snapshot(wsgi.Resource):
     @wsgi.action('createBackup', since='2.45', body=BACKUP, view=_ID, policy=BACKUP_RULE, errors=FAILS)
     def backup_with_id(self, context, server_id, minor, rotation, **body):
         image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
-        return {'image_id': image_id} if rotation else {}
+        return {'image_id': image_id} if rotation else wsgi.Answer()
 
 
-def _check_metadata(context, metadata):
+def _check(context, minor, metadata):
+    """Raises Refused where no images may be made, and before 2.39 MetadataLimitExceeded."""
+    if not CONF.api.allow_instance_snapshots:
+        raise Refused('Instance snapshots are not permitted at this time.')
+    if minor < microversions.minor('2.39'):
+        check_metadata(context, metadata)
+
+
+def check_metadata(context, metadata):
+    """Raises MetadataLimitExceeded for more properties of an image than the quota has."""
     limit = objects.Quotas.limits(context, context.project_id, context.user_id)['metadata_items']
     if 0 <= limit < len(metadata):
         raise exception.MetadataLimitExceeded(allowed=limit)

@@ -59,6 +59,7 @@ run_in_parallel() {
 
 setup() {
     local profiles='build'
+    ! wants unit || profiles='build compute'
     ! wants integration || profiles='build compute network test'
     # shellcheck disable=SC2086
     [ -z "$(missing_packages $profiles)" ] || ! is_root || install_packages $profiles

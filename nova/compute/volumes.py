@@ -24,6 +24,9 @@ def attach(op):
     op.undo(op.host.volume.attachment_delete, op.context, bdm.attachment_id)
     op.undo(bdm.destroy)
     info = connect(op, bdm)
+    if op.action.attempts > 1:
+        # A try that was cut off may have come that far.
+        op.host.driver.detach_volume(info, op.instance, bdm.device_name)
     op.host.driver.attach_volume(op.context, info, op.instance, bdm.device_name, disk_bus=bdm.disk_bus,
                                  device_type=bdm.device_type)
     op.host.volume.attachment_complete(op.context, bdm.attachment_id, bdm.device_name)

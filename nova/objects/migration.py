@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves of servers between hosts or sizes."""
 
-import sqlalchemy as sa
 from oslo_utils import uuidutils
 
 from nova import db, exception
@@ -116,17 +115,8 @@ class MigrationList(base.NovaObjectList):
             'changes-before': moments.
         :param marker: uuid of the last one seen.  Raises MarkerNotFound.
         """
-        records, where = db.migration_records, []
-        c = records.migrations.c
-        for name, value in filters.items():
-            if name == 'host':
-                where.append(sa.or_(c.source_compute == value, c.dest_compute == value))
-            elif name == 'changes-since':
-                where.append(sa.func.coalesce(c.updated_at, c.created_at) >= base.naive(value))
-            elif name == 'changes-before':
-                where.append(sa.func.coalesce(c.updated_at, c.created_at) <= base.naive(value))
-            else:
-                where.append(c[name].in_(value) if isinstance(value, (list, tuple)) else c[name] == value)
+        records = db.migration_records
+        where = records.conditions({name: base.naive(value) for name, value in filters.items()})
         with db.session.reader(context) as conn:
             if marker is not None:
                 row = records.by_uuid(conn, marker)

@@ -96,6 +96,22 @@ def by_id(conn, migration_id, instance_uuid):
     return next(iter(select(conn, migrations.c.id == migration_id, migrations.c.instance_uuid == instance_uuid)), None)
 
 
+def conditions(filters):
+    """Of {column, 'host', 'changes-since' or 'changes-before': value or list of values}."""
+    c, found = migrations.c, []
+    changed_at = sa.func.coalesce(c.updated_at, c.created_at)
+    for name, value in filters.items():
+        if name == 'host':
+            found.append(sa.or_(c.source_compute == value, c.dest_compute == value))
+        elif name == 'changes-since':
+            found.append(changed_at >= value)
+        elif name == 'changes-before':
+            found.append(changed_at <= value)
+        else:
+            found.append(c[name].in_(value) if isinstance(value, (list, tuple)) else c[name] == value)
+    return found
+
+
 def after(marker):
     """The condition for what comes after a row in the order of lists."""
     c = migrations.c

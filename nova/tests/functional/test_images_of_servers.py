@@ -95,10 +95,12 @@ def test_a_rebuild_keeps_who_the_server_is(member, server):
     ('2.54', {'key_name'}, {'user_data', 'config_drive'}), ('2.57', {'user_data'}, {'server_groups'}),
     ('2.75', {'config_drive', 'OS-EXT-STS:vm_state'}, {'pinned_availability_zone'}),
     ('2.96', {'pinned_availability_zone'}, {'scheduler_hints'})])
-def test_the_answer_of_a_rebuild_by_version(member, server, version, has, has_not):
+def test_the_answer_of_a_rebuild_by_version(site, member, server, version, has, has_not):
     shown = act(member, server, 'rebuild', {'imageRef': harness.IMAGE_ID}, version).json()['server']
     assert has <= set(shown)
     assert not has_not & set(shown)
+    member.wait(server['id'], 'ACTIVE')
+    assert act(site.client(), server, 'rebuild', {'imageRef': harness.IMAGE_ID}, version).status_code == 202
     member.wait(server['id'], 'ACTIVE')
 
 

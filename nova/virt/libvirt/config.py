@@ -49,6 +49,11 @@ def parse(xml):
     return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True))
 
 
+def text_of(root):
+    """The XML of an element that was parsed."""
+    return etree.tostring(root, encoding='unicode')
+
+
 class Element:
     """Something that writes itself as an element."""
 

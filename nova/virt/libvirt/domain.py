@@ -12,7 +12,7 @@ from oslo_log import log as logging
 
 from nova import conf, exception
 from nova.virt import hardware, images
-from nova.virt.libvirt import blockinfo, config, paths, vif
+from nova.virt.libvirt import blockinfo, config, paths, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -54,6 +54,8 @@ class Plan:
     context: object = None
     kernel: str | None = None
     ramdisk: str | None = None
+    #: as in block device info
+    volumes: list = dataclasses.field(default_factory=list)
 
     @property
     def flavor(self):
@@ -77,8 +79,8 @@ def guest(host, plan):
         memory_mb=plan.flavor.memory_mb, vcpus=plan.flavor.vcpus,
         boot=_boot(plan, arch), cpu=_cpu(plan), cputune=_cpu_tune(plan), clock=_clock(plan),
         sysinfo=_system_info(host, plan), metadata=_metadata(plan), **_features(plan, arch))
-    made.devices = [*_controllers(plan), *_disks(plan), *_interfaces(plan), *_serials(plan, arch), *_channels(plan),
-                    *_screen(host, plan, arch), *_rng(plan), *_watchdog(plan),
+    made.devices = [*_controllers(plan), *_disks(plan), *_volumes(plan), *_interfaces(plan), *_serials(plan, arch),
+                    *_channels(plan), *_screen(host, plan, arch), *_rng(plan), *_watchdog(plan),
                     config.MemoryBalloon(CONF.libvirt.mem_stats_period_seconds)]
     return made
 
@@ -280,6 +282,14 @@ def _disks(plan):
             discard='unmap' if CONF.libvirt.hw_disk_discard and is_disk else None,
             backing_file=paths.cache(info.base) if info.base else None, backing_format=info.base_format,
             readonly=place.device == 'cdrom', limits=limits if is_disk and place.file != paths.CONFIG_DRIVE else {})
+
+
+def _volumes(plan):
+    for item in plan.volumes:
+        bus = item.get('disk_bus') or blockinfo.bus_for(plan.image_meta, item.get('device_type') or 'disk',
+                                                        plan.machine_type)
+        yield volume.disk(item['connection_info'], item['mount_device'], bus, cache_mode(),
+                          1 if item.get('boot_index') == 0 else None)
 
 
 def _interfaces(plan):

@@ -14,6 +14,7 @@ from nova.virt.libvirt import (
     diskinfo,
     disks,
     domain,
+    hotplug,
     imagebackend,
     imagecache,
     inventory,
@@ -40,6 +41,8 @@ class LibvirtDriver(driver.ComputeDriver):
     capabilities = {
         **driver.ComputeDriver.capabilities,
         'has_imagecache': True,
+        'supports_attach_interface': True,
+        'supports_extend_volume': True,
         'supports_quiesce': True,
         'supports_image_type_qcow2': True,
         'supports_image_type_raw': True,
@@ -243,6 +246,21 @@ class LibvirtDriver(driver.ComputeDriver):
     def post_interrupted_snapshot_cleanup(self, context, instance):
         snapshot.clear_interrupted(self.host, instance)
 
+    def get_volume_connector(self, instance):
+        return {'ip': CONF.my_ip, 'host': CONF.host}
+
+    def attach_volume(self, context, connection_info, instance, mountpoint, disk_bus=None, device_type=None,
+                      encryption=None):
+        hotplug.attach_volume(self._guest(instance), instance.image_meta, connection_info, mountpoint, disk_bus)
+
+    def detach_volume(self, connection_info, instance, mountpoint, encryption=None):
+        hotplug.detach_volume(self._guest(instance), mountpoint)
+
+    def extend_volume(self, connection_info, instance, requested_size):
+        for disk in self._guest(instance).document().iterfind('devices/disk'):
+            if disk.findtext('serial') == connection_info.get('serial'):
+                hotplug.extend_volume(self._guest(instance), disk.find('target').get('dev'), requested_size)
+
     def manage_image_cache(self, context, all_instances):
         used = {image_id for instance in all_instances
                 for image_id in (instance.image_ref, instance.kernel_id, instance.ramdisk_id) if image_id}
@@ -273,6 +291,12 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def unplug_vifs(self, instance, network_info):
         vif.unplug(network_info)
+
+    def attach_interface(self, instance, image_meta, vif):
+        hotplug.attach_interface(self._guest(instance), instance, image_meta, vif)
+
+    def detach_interface(self, instance, vif):
+        hotplug.detach_interface(self._guest(instance), vif)
 
     def ensure_filtering_rules_for_instance(self, instance, network_info):
         """The filter is kept by whoever allocates the addresses, for devices by name: it is there before them."""

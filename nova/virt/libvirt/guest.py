@@ -195,6 +195,30 @@ class Guest:
                 domain.abortJob()
         self._call_racing_its_end(run)
 
+    def resize_disk(self, target, size):
+        """Tell a running guest that a disk is that large now (bytes).  Nothing happens when it does not run."""
+        def run(domain):
+            if domain.isActive():
+                domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        self._call(run)
+
+    # Devices ---------------------------------------------------------------------------------------------------------
+
+    def attach(self, xml):
+        """Add a device, for good, and at once if it runs."""
+        def run(domain):
+            flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+            if domain.isActive():
+                flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+            domain.attachDeviceFlags(xml, flags)
+        self._call(run)
+
+    def detach(self, device, live):
+        """Take out a device, an element of its document: as recorded, or (`live`) ask the running guest to let go."""
+        xml = config.text_of(device)
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE if live else libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        self._call(lambda domain: domain.detachDeviceFlags(xml, flags))
+
     # Its agent -------------------------------------------------------------------------------------------------------
 
     def has_agent(self):

@@ -62,8 +62,6 @@ def _require_new(host, instance):
 
 def _make_and_start(host, image_api, request):
     instance, image_meta = request.instance, request.image_meta
-    if driver.block_device_info_get_mapping(request.block_device_info):
-        raise exception.DriverUnsupported(host=CONF.host, method='attach volumes')
     machine_type = domain.machine_type(host, image_meta)
     config_drive = _config_drive_format(request)
     places = blockinfo.layout(instance, image_meta, request.block_device_info, machine_type, config_drive)
@@ -74,7 +72,8 @@ def _make_and_start(host, image_api, request):
     with console.ports(host, ports) as serial_ports:
         plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
                            request.context, paths.KERNEL if instance.kernel_id else None,
-                           paths.RAMDISK if instance.ramdisk_id else None)
+                           paths.RAMDISK if instance.ramdisk_id else None,
+                           driver.block_device_info_get_mapping(request.block_device_info))
         guest = libvirt_guest.define(host, domain.guest(host, plan), instance.uuid)
         guest.start()
     return guest

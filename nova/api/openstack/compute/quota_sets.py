@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits of projects and of users in them, and of the class that all are in.  (/os-quota-sets, /os-quota-class-sets)"""
 
+import re
+
 from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
@@ -19,6 +21,7 @@ QUOTA_SET = {**dict.fromkeys((*_ALWAYS, *_GROUPS)), **dict.fromkeys(_NETWORK, '2
 QUOTA_CLASS = {**dict.fromkeys((*_ALWAYS, *_GROUPS)), **dict.fromkeys(_NETWORK, '2.49'),
                **dict.fromkeys(_FILES, '2.56')}
 _MOST = 2147483647
+_ID = re.compile('[a-zA-Z0-9-]{1,255}', re.ASCII)
 _READ = (SHOW, 'defaults', 'detail')
 
 
@@ -41,8 +44,16 @@ class _Set:
         self.name, self.values = name, values
 
 
-def _target(context, values):
-    return {'project_id': values['project_id']}
+def target(context, values):
+    """What the policy is asked about: the project in the URL.  Raises Refused."""
+    return {'project_id': _checked('project_id', values['project_id'])}
+
+
+def _checked(name, value):
+    """An id that may be one.  Raises Refused."""
+    if not _ID.fullmatch(value):
+        raise Refused(f'{name}: {value[:50]!r} is not 1 to 255 letters, digits and hyphens.')
+    return value
 
 
 class QuotaSets(wsgi.Resource):
@@ -51,12 +62,12 @@ class QuotaSets(wsgi.Resource):
     path = '/os-quota-sets'
 
     @wsgi.get('/{project_id}', query=USER, view=VIEW.one('quota_set'), policy=Rule('os-quota-sets:show', READER),
-              target=_target)
+              target=target)
     def show(self, context, project_id, user_id=None):
         return _Set(project_id, objects.Quotas.limits(context, project_id, user_id))
 
     @wsgi.get('/{project_id}/detail', query=USER, view=VIEW.one('quota_set'),
-              policy=Rule('os-quota-sets:detail', READER), target=_target)
+              policy=Rule('os-quota-sets:detail', READER), target=target)
     def detail(self, context, project_id, user_id=None):
         limits = objects.Quotas.limits(context, project_id, user_id)
         used = objects.Quotas.usage(context, project_id, user_id)
@@ -64,12 +75,12 @@ class QuotaSets(wsgi.Resource):
                                  for name, limit in limits.items()})
 
     @wsgi.get('/{project_id}/defaults', view=VIEW.one('quota_set'), policy=Rule('os-quota-sets:defaults', ANYBODY),
-              target=_target)
+              target=target)
     def defaults(self, context, project_id):
         return _Set(project_id, objects.Quotas.defaults(context))
 
     @wsgi.put('/{project_id}', query=USER, body=BODY, view=VIEW.one('quota_set'),
-              policy=Rule('os-quota-sets:update', ADMIN), target=_target)
+              policy=Rule('os-quota-sets:update', ADMIN), target=target)
     def update(self, context, project_id, user_id=None, force=False, **limits):
         whole = objects.Quotas.limits(context, project_id)
         used = {} if force else objects.Quotas.usage(context, project_id, user_id)
@@ -85,7 +96,7 @@ class QuotaSets(wsgi.Resource):
                                   project_id=project_id, user_id=user_id)
         return _Set(project_id, objects.Quotas.limits(context, project_id, user_id))
 
-    @wsgi.delete('/{project_id}', query=USER, success=202, policy=Rule('os-quota-sets:delete', ADMIN), target=_target)
+    @wsgi.delete('/{project_id}', query=USER, success=202, policy=Rule('os-quota-sets:delete', ADMIN), target=target)
     def delete(self, context, project_id, user_id=None):
         """Back to the defaults."""
         objects.Quotas.delete(context, project_id, user_id)
@@ -98,10 +109,10 @@ class QuotaClassSets(wsgi.Resource):
 
     @wsgi.get('/{name}', view=CLASS_VIEW.one('quota_class_set'), policy=Rule('os-quota-class-sets:show', ADMIN))
     def show(self, context, name):
-        return _Set(name, objects.Quotas.of_class(context, name))
+        return _Set(name, objects.Quotas.of_class(context, _checked('quota_class', name)))
 
     @wsgi.put('/{name}', body=CLASS_BODY, view=CLASS_VIEW.one('quota_class_set'), errors=(exception.Invalid,),
               policy=Rule('os-quota-class-sets:update', ADMIN), on=UPDATE)
     def update(self, context, name, **limits):
-        objects.Quotas.set_limits(context, limits, class_name=name)
+        objects.Quotas.set_limits(context, limits, class_name=_checked('quota_class', name))
         return _Set(name, objects.Quotas.of_class(context, name))

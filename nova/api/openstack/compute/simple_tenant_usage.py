@@ -7,6 +7,7 @@ from oslo_utils import timeutils
 
 from nova import exception
 from nova.api.openstack import wsgi
+from nova.api.openstack.compute.quota_sets import target
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Limit, Query, Text
 from nova.api.openstack.view import Plain
@@ -63,7 +64,7 @@ class SimpleTenantUsage(wsgi.Resource):
         return body
 
     @wsgi.get('/{project_id}', query=QUERY, view=Plain(), policy=Rule('os-simple-tenant-usage:show', READER),
-              target=lambda context, values: {'project_id': values['project_id']},
+              target=target,
               errors=(exception.MarkerNotFound,))
     def show(self, context, project_id, minor, links, start=None, end=None, limit=None, marker=None):
         start, end = _window(start, end)

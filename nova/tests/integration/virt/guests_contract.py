@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The libvirt driver keeps the contract that every driver keeps."""
 
+import os
+
 from nova import objects
 from nova.network import model
 from nova.tests.integration.virt import base
@@ -24,7 +26,8 @@ class TestContract(contract.DriverContract, base.GuestCase):
         return base.GuestCase.make_vif(self)
 
     def make_connection_info(self):
-        return None
+        return {'driver_volume_type': 'file', 'serial': 'a-volume',
+                'data': {'device_path': self.make_disk(), 'format': 'raw'}}
 
     def make_image_meta(self):
         """One that can be fetched: rescue needs it."""
@@ -34,8 +37,17 @@ class TestContract(contract.DriverContract, base.GuestCase):
     make_instance = contract.DriverContract.make_instance
 
     def spawn(self, instance=None, vifs=()):
+        if 'attached' in self._testMethodName:
+            return self.spawn_linux()
         instance = instance or self.make_instance()
         network_info = model.NetworkInfo(list(vifs))
         self.addCleanup(self.driver.destroy, self.context, instance, network_info)
         self.driver.spawn(self.context, instance, self.make_image_meta(), [], 'secret', network_info, None)
         return instance
+
+    def spawn_linux(self):
+        """A guest lets go of a device only while a system runs in it."""
+        image_id = self.upload(os.path.join(os.environ['NOVA_TEST_GUEST'], 'guest.qcow2'), 'qcow2')
+        server = base.GuestCase.spawn(self, self.make_server(image_id, memory_mb=160))
+        self.wait_for(lambda: 'GUEST: ready' in self.console(server), 'a boot')
+        return server

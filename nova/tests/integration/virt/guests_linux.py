@@ -10,7 +10,7 @@ import time
 from nova import conf
 from nova.network import model
 from nova.tests.integration.virt import base
-from nova.virt import power_state
+from nova.virt import images, power_state
 
 CONF = conf.CONF
 
@@ -156,3 +156,34 @@ class TestConsole(LinuxCase):
         heard = b''
         while expected not in heard:
             heard += line.recv(4096)
+
+
+class TestHotPlug(LinuxCase):
+    def test_disks_and_interfaces_come_and_go_while_it_runs(self):
+        server = self.spawn(self.make_server(self.upload_guest('guest.qcow2', 'qcow2'), memory_mb=160))
+        self.wait_until_ready(server)
+        volume = {'driver_volume_type': 'file', 'serial': 'volume-1',
+                  'data': {'device_path': self.make_disk(size_mb=16), 'format': 'raw'}}
+        self.driver.attach_volume(self.context, volume, server, '/dev/vdb')
+        self.wait_for(lambda: any(text.startswith(f'disk vdb {16 << 20}') for text in self.said(server)),
+                      'the guest seeing the disk')
+        vif = self.make_vif()
+        self.driver.attach_interface(server, server.image_meta, vif)
+        self.wait_for(lambda: any(vif['address'] in text for text in self.said(server)),
+                      'the guest seeing the interface')
+        self.driver.detach_volume(volume, server, '/dev/vdb')
+        self.driver.detach_interface(server, vif)
+        document = self.document(server)
+        self.assertEqual(['vda'], [disk.get('dev') for disk in document.iterfind('devices/disk/target')])
+        self.assertEqual([], document.findall('devices/interface'))
+
+    def test_a_guest_boots_from_a_volume(self):
+        path = os.path.join(self.directory, 'volume')
+        images.convert(os.path.join(GUEST, 'guest.qcow2'), 'qcow2', path, 'raw')
+        volume = {'mount_device': '/dev/vda', 'boot_index': 0, 'disk_bus': None, 'device_type': 'disk',
+                  'connection_info': {'driver_volume_type': 'file', 'serial': 'volume-2',
+                                      'data': {'device_path': path, 'format': 'raw'}}}
+        server = self.spawn(self.make_server('', memory_mb=160), block_device_info={
+            'root_device_name': '/dev/vda', 'block_device_mapping': [volume]})
+        self.wait_until_ready(server)
+        self.assertEqual([path], [disk.get('file') for disk in self.document(server).iterfind('devices/disk/source')])

@@ -35,7 +35,7 @@ class TestLibvirt(unittest.TestCase):
         self.assertEqual([base.BRIDGE], self.host.taps())
 
     def test_the_driver_keeps_the_contract(self):
-        self.run_inside('guests_contract')
+        self.run_inside('guests_contract', NOVA_TEST_GUEST=self.linux())
 
     def test_disks_hardware_refusals_cache_and_events(self):
         self.run_inside('guests_libvirt')
@@ -44,8 +44,13 @@ class TestLibvirt(unittest.TestCase):
         self.run_inside('guests_images')
 
     def test_a_linux_in_the_guest(self):
+        self.run_inside('guests_linux', NOVA_TEST_GUEST=self.linux())
+
+    @staticmethod
+    def linux():
+        """Where there is a Linux for guests."""
         guest = ROOT / '.cache' / 'guest'
         # Says in an instant when there is nothing to do.
         subprocess.run([sys.executable, ROOT / 'tools' / 'guest-image', '--output', guest], check=True,
                        capture_output=True)
-        self.run_inside('guests_linux', NOVA_TEST_GUEST=str(guest))
+        return str(guest)

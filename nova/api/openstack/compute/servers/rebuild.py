@@ -6,6 +6,7 @@ from nova import policy as nova_policy
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers import bodies, views
 from nova.api.openstack.compute.servers.power import ERRORS
+from nova.api.openstack.compute.servers.resource import HostStatus
 from nova.api.openstack.schema import Base64, Boolean, Choice, Description, Ip, List, Metadata, Name, Table, Text
 from nova.api.openstack.view import ABSENT, UPDATE, Field
 from nova.api.openstack.view import Table as View
@@ -55,6 +56,7 @@ class Rebuild(wsgi.Resource):
 
     def __init__(self):
         self.compute = compute_api.API()
+        self.hosts = HostStatus(self.compute.servicegroup)
 
     @wsgi.action('rebuild', body=BODY, view=VIEW.one('server'), on=UPDATE, policy=Rule('servers:rebuild', MEMBER),
                  errors=FAILS)
@@ -72,5 +74,7 @@ class Rebuild(wsgi.Resource):
                              **{_COLUMNS.get(name, name): value for name, value in changes.items()})
         extras = tuple(name for name in instance_obj.EXTRAS if name in needs)
         server = self.compute.get(context, server_id, with_=extras)
+        if 'host_status' in needs:
+            self.hosts.tell(context, [server])
         server.admin_password = admin_password
         return wsgi.Answer(server, location=f'/servers/{server_id}')

@@ -6,7 +6,8 @@ from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers.power import ERRORS
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Integer, Metadata, Name, Table
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Field
+from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
 from nova.conf import CONF
 from nova.policy import MEMBER, Rule
@@ -18,7 +19,7 @@ RULE = Rule('servers:create_image', MEMBER)
 BACKUP_RULE = Rule('os-create-backup', MEMBER)
 FAILS = {**dict.fromkeys(ERRORS), exception.VolumeBackedNotSupported: 400, exception.ImageUnacceptable: 400,
          exception.ImageNotAuthorized: 403, exception.QuotaError: 403, exception.Invalid: 400}
-_ID = Plain(None, {'type': 'object', 'properties': {'image_id': {'type': 'string', 'format': 'uuid'}}})
+_ID = View(Field('image_id', lambda image_id: image_id)).one()
 
 
 class Snapshot(wsgi.Resource):
@@ -39,7 +40,7 @@ class Snapshot(wsgi.Resource):
 
     @wsgi.action('createImage', since='2.45', body=IMAGE, view=_ID, policy=RULE, errors=FAILS)
     def create_with_id(self, context, server_id, minor, name, metadata):
-        return {'image_id': self._image(context, server_id, minor, name, metadata)}
+        return self._image(context, server_id, minor, name, metadata)
 
     def _backup(self, context, server_id, minor, name, backup_type, rotation, metadata):
         _check(context, minor, metadata)
@@ -54,7 +55,7 @@ class Snapshot(wsgi.Resource):
     @wsgi.action('createBackup', since='2.45', body=BACKUP, view=_ID, policy=BACKUP_RULE, errors=FAILS)
     def backup_with_id(self, context, server_id, minor, rotation, **body):
         image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
-        return {'image_id': image_id} if rotation else wsgi.Answer()
+        return image_id if rotation else None
 
 
 def _check(context, minor, metadata):

@@ -95,10 +95,10 @@ stage_functional() {
 
 stage_integration() {
     mkdir -p "$REPORTS/integration"
-    timeout --kill-after=30 18m "$VENV/bin/python" -m pytest -v nova/tests/integration \
+    timeout --kill-after=30 35m "$VENV/bin/python" -m pytest -v nova/tests/integration \
         --junit-xml="$REPORTS/integration/all.xml" "${pytest_arguments[@]}"
     local status=$?
-    [ $status != 124 ] || echo 'still not finished after 18 minutes'
+    [ $status != 124 ] || echo 'still not finished after 35 minutes'
     [ $status = 0 ] && check_skips integration
 }
 

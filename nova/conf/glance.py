@@ -9,7 +9,6 @@ GROUP = cfg.OptGroup('glance', title='Image service', help='The Image service v2
 OPTS = [
     *ks_loading.get_session_conf_options(),
     *ks_loading.get_auth_common_conf_options(),
-    *ks_loading.get_auth_plugin_conf_options('v3password'),
     cfg.StrOpt('service_type', default='image', help='Type of the Image service in the catalog.'),
     cfg.StrOpt('service_name', help='Name of the Image service in the catalog, where one type has several.'),
     cfg.StrOpt('region_name', help='Region of the Image service in the catalog. Unset: the first found.'),

@@ -24,3 +24,6 @@ OPTS = [
                help='How many times more a request is made when no answer came or the service was not available. '
                     'Uploads are made once.'),
 ]
+
+#: Options of the usual kind of credentials.  Their plugin registers them when it is chosen by `auth_type`.
+SAMPLE_OPTS = ks_loading.get_auth_plugin_conf_options('v3password')

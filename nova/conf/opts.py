@@ -9,5 +9,6 @@ def list_opts():
     by_group = {}
     for module in conf.modules():
         group = getattr(module, 'GROUP', None)
-        by_group.setdefault(group.name if group else 'DEFAULT', []).extend(module.OPTS)
+        by_group.setdefault(group.name if group else 'DEFAULT', []).extend(
+            [*module.OPTS, *getattr(module, 'SAMPLE_OPTS', ())])
     return list(by_group.items())

@@ -60,8 +60,10 @@ def remove_strangers(host, context, known):
         except exception.InstanceNotFound:
             LOG.warning('The guest %s belongs to no server of ours; it is left alone', uuid)
             continue
-        if instance.deleted or instance.host not in (None, host.name):
+        offloaded = instance.vm_state == vm_states.SHELVED_OFFLOADED and instance.host is None
+        if instance.deleted or offloaded or instance.host not in (None, host.name):
             LOG.info('Removing the guest of server %s, which %s', uuid,
-                     'was deleted meanwhile' if instance.deleted else f'is on {instance.host} now')
+                     'was deleted meanwhile' if instance.deleted else 'is offloaded' if offloaded else
+                     f'is on {instance.host} now')
             host.driver.destroy(context, instance, instance.get_network_info(), block_devices.info_of(instance, []))
             host.firewall.remove(instance)

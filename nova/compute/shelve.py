@@ -8,7 +8,7 @@ afterwards, the image stays.  A server that boots from a volume needs none.
 from oslo_log import log
 from oslo_utils import timeutils
 
-from nova import objects
+from nova import exception, image, objects
 from nova.compute import block_devices, power, power_state, snapshot, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 from nova.conf import CONF
@@ -115,10 +115,10 @@ def _spawn(op, image_id):
     op.save(snapshot.own_tasks(op), task_state=task_states.SPAWNING)
     op.host.firewall.apply(instance, network_info)
     own_image = instance.image_ref
-    image = objects.ImageMeta.from_dict(op.host.image.get(op.context, image_id)) if image_id else instance.image_meta
+    meta = objects.ImageMeta.from_dict(op.host.image.get(op.context, image_id)) if image_id else instance.image_meta
     try:
         instance.trust('image_ref', image_id or own_image)
-        op.host.driver.spawn(op.context, instance, image, [], None, network_info=network_info, block_device_info=bdi)
+        op.host.driver.spawn(op.context, instance, meta, [], None, network_info=network_info, block_device_info=bdi)
     finally:
         instance.trust('image_ref', own_image)
     op.undo(op.host.driver.destroy, op.context, instance, network_info, bdi)
@@ -129,6 +129,34 @@ def _not_here(op):
     op.host.firewall.remove(op.instance)
     objects.Claim.release(op.context, op.instance.uuid, '')
     op.save(host=None, node=None, compute_id=None)
+
+
+def give_up(context, action):
+    """Nobody will finish this order, of whatever kind: give back what it holds besides the states.
+
+    The image that it was to fill goes, unless a server is kept as it; a server that was to come back here is offloaded
+    as before.  Returns what the server becomes.
+    """
+    image_id = (action.args or {}).get('image_id')
+    if not image_id and action.action != 'unshelve':
+        return {}
+    try:
+        instance = objects.Instance.get_by_uuid(context, action.instance_uuid)
+    except exception.InstanceNotFound:
+        instance = None
+    if image_id and not (instance and (instance.system_metadata or {}).get('shelved_image_id') == image_id):
+        _discard(context, image_id)
+    if action.action == 'unshelve' and instance and instance.vm_state == vm_states.SHELVED_OFFLOADED:
+        objects.Claim.release(context, instance.uuid, '')
+        return {'host': None, 'node': None, 'compute_id': None}
+    return {}
+
+
+def _discard(context, image_id):
+    try:
+        image.API().delete(context, image_id)
+    except exception.NovaException as exc:
+        LOG.warning('Image %s was to be filled by an order that came to nothing, and stays: %s', image_id, exc)
 
 
 def forget(op):

@@ -7,7 +7,7 @@ Every conductor does this; the guarded writes make sure that only one of them do
 from oslo_log import log
 
 from nova import exception, objects, servicegroup
-from nova.compute import operations, states
+from nova.compute import operations, shelve, states
 from nova.conf import CONF
 
 LOG = log.getLogger(__name__)
@@ -56,7 +56,7 @@ def fail(manager, context, action, why):
     migration = (action.args or {}).get('migration_uuid')
     if migration:
         objects.Migration.get_by_uuid(context, migration).fail()
-    values = {'task_state': None}
+    values = {'task_state': None, **shelve.give_up(context, action)}
     state = states.by_record(action.action)
     if state.fails:
         values['vm_state'] = state.fails

@@ -10,36 +10,58 @@ from nova.compute.operations import carries_out
 
 @carries_out('rebuild_instance')
 def rebuild(op):
-    """Addresses and volumes stay; one that was stopped is stopped afterwards.  May be repeated."""
-    instance, args = op.instance, op.args
-    network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
-    files = block_devices.injected_files(args.get('injected_files'))
-    keep = bool(args.get('preserve_ephemeral') and bdi['ephemerals'])
+    """Addresses and volumes stay; one that was stopped is stopped afterwards.  May be repeated.
+
+    The volume that a server boots from gets the content of the image where that is another one.
+    """
+    instance = op.instance
     tasks = (*snapshot.own_tasks(op), task_states.POWERING_OFF)
     op.save(tasks, task_state=task_states.REBUILDING)
-    try:
-        op.host.driver.rebuild(op.context, instance, instance.image_meta, files, args.get('admin_password'), op.bdms,
-                               None, None, network_info=network_info, block_device_info=bdi, preserve_ephemeral=keep)
-    except NotImplementedError:
-        if keep:
-            refuse(op)
-            raise exception.PreserveEphemeralNotSupported() from None
-        if op.host.driver.instance_exists(instance):
-            op.host.driver.power_off(instance, *power.patience(op))
-            op.host.driver.destroy(op.context, instance, network_info, bdi)
-        op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
-        op.save(tasks, task_state=task_states.REBUILD_SPAWNING)
-        op.host.firewall.apply(instance, network_info)
-        op.host.driver.spawn(op.context, instance, instance.image_meta, files, args.get('admin_password'),
-                             network_info=network_info, block_device_info=bdi)
+    network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
+    files = block_devices.injected_files(op.args.get('injected_files'))
+    if op.args.get('reimage') or not _by_driver(op, files, network_info, bdi):
+        _from_nothing(op, tasks, files, network_info, bdi)
     vm_state = vm_states.ACTIVE
-    if args.get('was_stopped'):
+    if op.args.get('was_stopped'):
         op.save(tasks, task_state=task_states.POWERING_OFF)
         op.host.driver.power_off(instance)
         vm_state = vm_states.STOPPED
     op.ends(vm_state=vm_state, power_state=op.host.driver.get_info(instance).state, progress=0,
             launched_at=timeutils.utcnow(with_timezone=True))
     op.expects(*tasks)
+
+
+def _by_driver(op, files, network_info, bdi):
+    """Whether the driver knows a way of its own.
+
+    Raises PreserveEphemeralNotSupported where it does not, and only its own way would keep what is to be kept.
+    """
+    keep = bool(op.args.get('preserve_ephemeral') and bdi['ephemerals'])
+    try:
+        op.host.driver.rebuild(op.context, op.instance, op.instance.image_meta, files, op.args.get('admin_password'),
+                               op.bdms, None, None, network_info=network_info, block_device_info=bdi,
+                               preserve_ephemeral=keep)
+    except NotImplementedError:
+        if keep:
+            refuse(op)
+            raise exception.PreserveEphemeralNotSupported() from None
+        return False
+    return True
+
+
+def _from_nothing(op, tasks, files, network_info, bdi):
+    driver, instance, args = op.host.driver, op.instance, op.args
+    if driver.instance_exists(instance):
+        driver.power_off(instance, *power.patience(op))
+        driver.destroy(op.context, instance, network_info, bdi)
+    op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
+    if args.get('reimage'):
+        root = next(bdm for bdm in op.bdms if bdm.is_root)
+        op.host.volume.reimage(op.context, root.volume_id, args['reimage'])
+    op.save(tasks, task_state=task_states.REBUILD_SPAWNING)
+    op.host.firewall.apply(instance, network_info)
+    driver.spawn(op.context, instance, instance.image_meta, files, args.get('admin_password'),
+                 network_info=network_info, block_device_info=bdi)
 
 
 def refuse(op):

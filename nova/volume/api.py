@@ -55,6 +55,17 @@ class API:
         volume.change({'status': 'available'})
         return volume
 
+    def reimage(self, context, volume_id, image_id):
+        """Replace the content of a volume, which nobody uses meanwhile, by an image.
+
+        Raises VolumeNotFound, and what the image service raises.
+        """
+        volume = self.get(context, volume_id)
+        local.fill(volume.id, volume.size_gb, self.image, context, image_id)
+        found = self.image.get(context, image_id)
+        volume.change({'image_id': image_id,
+                       'image_metadata': objects.ImageMeta.from_dict(found).to_system_metadata()})
+
     def delete(self, context, volume_id):
         """Raises VolumeNotFound, InvalidVolume when it is in use or has snapshots."""
         volume = self.get(context, volume_id)

@@ -56,39 +56,50 @@ class ImageVerbs(Verbs):
 
     @in_cell
     def rebuild(self, context, instance, image_ref, admin_password, injected_files=(), preserve_ephemeral=False,
-                key_name=UNSET, **changes):
+                key_name=UNSET, may_reimage=False, **changes):
         """Make a server anew out of an image; its addresses, volumes and id stay.
 
+        :param may_reimage: another image may be written over the volume that the server boots from.
         :param changes: columns: display_name, metadata, display_description, user_data, trusted_certs, hostname,
             access_ip_v4, access_ip_v6, auto_disk_config.
         Raises ImageNotFound, ImageNotActive, FlavorMemoryTooSmall, FlavorDiskSmallerThanImage,
-        FlavorDiskSmallerThanMinDisk, KeypairNotFound, MetadataLimitExceeded, OnsetFileLimitExceeded,
-        VolumeBackedNotSupported.
+        FlavorDiskSmallerThanMinDisk, KeypairNotFound, MetadataLimitExceeded, OnsetFileLimitExceeded, InvalidInput.
         """
         row = states.require(context, instance, 'rebuild')
-        if not instance.image_ref:
-            raise exception.VolumeBackedNotSupported(instance_id=instance.uuid)
+        volume = None if instance.image_ref else self._root_volume(context, instance)
+        current = instance.image_ref if volume is None else (volume.image_metadata or {}).get('image_base_image_ref')
+        is_new = image_ref != current
+        if volume is not None and is_new and not may_reimage:
+            raise exception.InvalidInput(reason='imageRef: the server boots from a volume; another image than '
+                                                f'{current} can be written to it from version 2.93')
         found = self.image.get(context, image_ref)
-        image = create.check_image(found, image_ref, instance.flavor)
+        image = create.check_image(found, image_ref, _of_size(instance.flavor, volume))
         limits = objects.Quotas.limits(context, context.project_id, context.user_id)
         create.check_items(changes.get('metadata') or {}, injected_files, limits)
         if key_name is not UNSET:
             changes.update(keypairs.columns(context, instance.user_id, key_name))
-        is_new = image_ref != instance.image_ref
         before = {'image_ref': instance.image_ref, 'system_metadata': instance.system_metadata,
                   'kernel_id': instance.kernel_id, 'ramdisk_id': instance.ramdisk_id}
         create.check_disk_config(image, image_ref, changes.get('auto_disk_config'))
         changes.update(
-            image_ref=image_ref, kernel_id=image.properties.get('kernel_id') or '',
+            image_ref=image_ref if volume is None else '', kernel_id=image.properties.get('kernel_id') or '',
             ramdisk_id=image.properties.get('ramdisk_id') or '',
             system_metadata={**{key: value for key, value in (instance.system_metadata or {}).items()
                                 if not key.startswith('image_')}, **image.to_system_metadata()})
         args = {'admin_password': admin_password, 'injected_files': list(injected_files), 'before': before,
-                'preserve_ephemeral': preserve_ephemeral, 'was_stopped': instance.vm_state == vm_states.STOPPED}
+                'preserve_ephemeral': preserve_ephemeral, 'was_stopped': instance.vm_state == vm_states.STOPPED,
+                'reimage': image_ref if volume is not None and is_new else None}
         binary, host, bell = (('nova-conductor', None, self.conductor_rpcapi.ring) if is_new else
                               ('nova-compute', instance.host, self.compute_rpcapi.ring))
         action_id = records.order(context, instance, row, binary, host, 'rebuild_instance', args, values=changes)
         self._ring(bell, context, *([host] if host else []), 'rebuild_instance', action_id)
+
+    def _root_volume(self, context, instance):
+        """The volume that a server boots from.  Raises InvalidInput when it has none."""
+        root = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid).root_bdm()
+        if root is None or not root.volume_id:
+            raise exception.InvalidInput(reason='the server has no disk that could be made anew')
+        return self.volume.get(context, root.volume_id)
 
     # Shelving ---------------------------------------------------------------------------------------------------------
 
@@ -147,6 +158,15 @@ def image_of(instance, name, properties):
             'min_disk': max(meta.min_disk, instance.root_gb or 0),
             'properties': {**kept, 'instance_uuid': instance.uuid, 'user_id': str(instance.user_id),
                            'base_image_ref': instance.image_ref, **properties}}
+
+
+def _of_size(flavor, volume):
+    """The flavor as an image must fit it: the volume, if there is one, is the root disk."""
+    if volume is None:
+        return flavor
+    flavor = flavor.obj_clone()
+    flavor.trust('root_gb', volume.size_gb)
+    return flavor
 
 
 def _zone_of(zones, host):

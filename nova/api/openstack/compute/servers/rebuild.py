@@ -3,7 +3,7 @@
 
 from nova import exception
 from nova import policy as nova_policy
-from nova.api.openstack import wsgi
+from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers import bodies, views
 from nova.api.openstack.compute.servers.power import ERRORS
 from nova.api.openstack.compute.servers.resource import HostStatus
@@ -44,7 +44,7 @@ VIEW = View(
 FAILS = {**dict.fromkeys(ERRORS), **dict.fromkeys((
     exception.ImageNotFound, exception.ImageNotAuthorized, exception.ImageNotActive, exception.FlavorMemoryTooSmall,
     exception.FlavorDiskSmallerThanImage, exception.FlavorDiskSmallerThanMinDisk, exception.KeypairNotFound,
-    exception.VolumeBackedNotSupported, exception.Invalid), 400), exception.QuotaError: 403,
+    exception.Invalid), 400), exception.QuotaError: 403,
     exception.NotAuthorized: 403}
 _COLUMNS = {'name': 'display_name', 'description': 'display_description'}
 
@@ -60,8 +60,8 @@ class Rebuild(wsgi.Resource):
 
     @wsgi.action('rebuild', body=BODY, view=VIEW.one('server'), on=UPDATE, policy=Rule('servers:rebuild', MEMBER),
                  errors=FAILS)
-    def rebuild(self, context, server_id, needs, image, admin_password=None, personality=(), preserve_ephemeral=False,
-                **changes):
+    def rebuild(self, context, server_id, minor, needs, image, admin_password=None, personality=(),
+                preserve_ephemeral=False, **changes):
         if changes.get('trusted_certs'):
             nova_policy.authorize(context, TRUSTED_CERTS)
         server = self.compute.get(context, server_id)
@@ -71,6 +71,7 @@ class Rebuild(wsgi.Resource):
         key_name = {'key_name': changes.pop('key_name')} if 'key_name' in changes else {}
         admin_password = admin_password or passwords.generate()
         self.compute.rebuild(context, server, image, admin_password, personality, preserve_ephemeral, **key_name,
+                             may_reimage=minor >= microversions.minor('2.93'),
                              **{_COLUMNS.get(name, name): value for name, value in changes.items()})
         extras = tuple(name for name in instance_obj.EXTRAS if name in needs)
         server = self.compute.get(context, server_id, with_=extras)

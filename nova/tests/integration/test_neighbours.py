@@ -11,6 +11,9 @@ import sys
 import openstack
 import pytest
 import requests
+from libcloud.compute.providers import get_driver
+from libcloud.compute.types import Provider
+from novaclient import client as novaclient
 
 from nova.tests import harness
 
@@ -105,3 +108,62 @@ def test_a_private_image_of_another_project_is_refused(site):
     answer = site.client('other').call('POST', '/servers', {'server': {
         'name': 'no', 'flavorRef': '1', 'imageRef': image, 'networks': 'none'}})
     assert answer.status_code == 400, answer.text
+
+
+def test_openstacksdk(site):
+    cloud = openstack.connection.Connection(config=site.connect())
+    image = cloud.create_image('sdk', filename=str(site.directory / 'disk.raw'), disk_format='raw',
+                               container_format='bare', wait=True)
+    flavor = cloud.compute.find_flavor('m1.test')
+    server = cloud.compute.create_server(name='two', image_id=image.id, flavor_id=flavor.id, networks='none')
+    cloud.compute.wait_for_server(server, status='ACTIVE', interval=1, wait=30)
+    cloud.compute.stop_server(server)
+    cloud.compute.wait_for_server(server, status='SHUTOFF', interval=1, wait=30)
+    cloud.compute.start_server(server)
+    cloud.compute.wait_for_server(server, status='ACTIVE', interval=1, wait=30)
+    assert 'fake guest' in cloud.get_server_console('two')
+    copy = cloud.compute.create_server_image(server, 'copy', wait=True)
+    assert cloud.image.get_image(copy).status == 'active'
+    assert cloud.delete_server('two', wait=True)
+    for made in (image, copy):
+        cloud.image.delete_image(made)
+
+
+def test_novaclient(site):
+    nova = novaclient.Client('2.96', session=site.connect().get_session(), region_name='RegionOne')
+    image = next(found for found in nova.glance.list() if found.name == 'mine')
+    flavor = next(found for found in nova.flavors.list() if found.name == 'm1.test')
+    server = nova.servers.create('three', image, flavor, nics='none')
+
+    def status():
+        return nova.servers.get(server.id).status
+    harness.wait_for(lambda: status() == 'ACTIVE', 'boot')
+    server.stop()
+    harness.wait_for(lambda: status() == 'SHUTOFF', 'stop')
+    server.start()
+    harness.wait_for(lambda: status() == 'ACTIVE', 'start')
+    assert 'fake guest' in nova.servers.get_console_output(server, 10)
+    server.delete()
+    harness.wait_for(lambda: not nova.servers.list(search_opts={'name': 'three'}), 'deletion')
+
+
+def test_libcloud(site):
+    auth = site.connect().config['auth']
+    driver = get_driver(Provider.OPENSTACK)(
+        'member', auth['password'], ex_force_auth_url=auth['auth_url'].removesuffix('/v3'),
+        ex_force_auth_version='3.x_password', ex_tenant_name='demo', ex_domain_name='Default',
+        ex_force_service_region='RegionOne', api_version='2.2')
+    size = next(found for found in driver.list_sizes() if found.name == 'm1.test')
+    image = next(found for found in driver.list_images() if found.name == 'mine')
+    node = driver.create_node(name='four', size=size, image=image)
+
+    def state():
+        return driver.ex_get_node_details(node.id).state
+    harness.wait_for(lambda: state() == 'running', 'boot', every_s=0.3)
+    assert driver.ex_stop_node(node)
+    harness.wait_for(lambda: state() == 'stopped', 'stop', every_s=0.3)
+    assert driver.ex_start_node(node)
+    harness.wait_for(lambda: state() == 'running', 'start', every_s=0.3)
+    assert 'fake guest' in driver.ex_get_console_output(node)['output']
+    assert driver.destroy_node(node)
+    harness.wait_for(lambda: not [one for one in driver.list_nodes() if one.name == 'four'], 'deletion', every_s=0.3)

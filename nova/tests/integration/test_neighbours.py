@@ -48,7 +48,7 @@ class Site:
 def site(tmp_path_factory):
     directory = tmp_path_factory.mktemp('neighbours')
     cloud = harness.Cloud.all_in_one()
-    subprocess.run([TOOLS / 'start.sh', '--dir', directory, '--compute-url', cloud.endpoint], check=True, timeout=200)
+    subprocess.run([TOOLS / 'start.sh', '--dir', directory, '--compute-url', cloud.endpoint], check=True, timeout=900)
     try:
         found = configparser.ConfigParser(interpolation=None)
         found.read(directory / 'nova.conf')

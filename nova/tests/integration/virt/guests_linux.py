@@ -165,14 +165,15 @@ class TestHotPlug(LinuxCase):
         volume = {'driver_volume_type': 'file', 'serial': 'volume-1',
                   'data': {'device_path': self.make_disk(size_mb=16), 'format': 'raw'}}
         self.driver.attach_volume(self.context, volume, server, '/dev/vdb')
-        self.wait_for(lambda: any(text.startswith(f'disk vdb {16 << 20}') for text in self.said(server)),
+        self.wait_for(lambda: f'hotplug disk vdb {16 << 20} serial=volume-1' in self.said(server),
                       'the guest seeing the disk')
         vif = self.make_vif()
         self.driver.attach_interface(server, server.image_meta, vif)
-        self.wait_for(lambda: any(vif['address'] in text for text in self.said(server)),
-                      'the guest seeing the interface')
+        self.wait_for(lambda: any(text.startswith(f'hotplug nic eth0 mac {vif["address"]}')
+                                  for text in self.said(server)), 'the guest seeing the interface')
         self.driver.detach_volume(volume, server, '/dev/vdb')
         self.driver.detach_interface(server, vif)
+        self.wait_for(lambda: {'unplug disk vdb', 'unplug nic eth0'} <= set(self.said(server)), 'the guest letting go')
         document = self.document(server)
         self.assertEqual(['vda'], [disk.get('dev') for disk in document.iterfind('devices/disk/target')])
         self.assertEqual([], document.findall('devices/interface'))

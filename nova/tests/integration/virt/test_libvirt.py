@@ -46,6 +46,9 @@ class TestLibvirt(unittest.TestCase):
     def test_a_linux_in_the_guest(self):
         self.run_inside('guests_linux', NOVA_TEST_GUEST=self.linux())
 
+    def test_images_and_rescue_of_a_linux(self):
+        self.run_inside('guests_linux_images', NOVA_TEST_GUEST=self.linux())
+
     @staticmethod
     def linux():
         """Where there is a Linux for guests."""

@@ -29,6 +29,7 @@ def build(op):
     try:
         with op.host.build_slots:
             _build(op)
+        op.host.tracker.build_succeeded()
     except (exception.UnexpectedDeletingTaskState, exception.InstanceNotFound, exception.OrderLost, *FINAL):
         raise
     except Exception as exc:
@@ -37,6 +38,7 @@ def build(op):
         LOG.exception('Server %s could not be built on %s; another host is looked for', op.instance.uuid, op.host.name)
         op.abandon()
         _reschedule(op, exc)
+        op.host.tracker.build_failed(op.context.elevated())
 
 
 def _build(op):

@@ -63,7 +63,7 @@ class ComputeManager(manager.Manager):
         self.additional_endpoints = [linux_net.FirewallEndpoint(self.firewall)]
         self.compute_rpcapi = compute_rpcapi.ComputeAPI()
         self.conductor_rpcapi = conductor_rpcapi.ConductorAPI()
-        self.tracker = resource_tracker.ResourceTracker(self.host, self.driver)
+        self.tracker = resource_tracker.ResourceTracker(self.host, self.driver, self.busy)
         self.build_slots = concurrency.Semaphore(CONF.max_concurrent_builds or 1000)
         self.orders = operations.Poller(self, CONF.order_poll_interval)
 

@@ -5,6 +5,7 @@ import orjson
 from oslo_log import log
 
 from nova import objects
+from nova.compute import monitors
 from nova.conf import CONF
 
 LOG = log.getLogger(__name__)
@@ -14,12 +15,17 @@ class ResourceTracker:
     """Reports the nodes of one host.
 
     :param driver: the virt driver that knows them.
+    :param busy: the servers that something is being done with: a set that others keep.
     """
 
-    def __init__(self, host, driver):
+    def __init__(self, host, driver, busy=()):
         self.host = host
         self.driver = driver
         self.nodes = {}
+        self._busy = busy
+        self._monitors = monitors.Monitors(driver)
+        #: Builds that failed since one succeeded.
+        self._failed_builds = 0
 
     def report(self, context):
         """Tell what every node has; nodes that the driver does not have any more are removed."""
@@ -29,6 +35,24 @@ class ResourceTracker:
         for gone in set(self.nodes) - set(names):
             LOG.info('Node %s is not here any more', gone)
             self.nodes.pop(gone).destroy()
+
+    def build_succeeded(self):
+        """Forget the builds that failed before."""
+        self._failed_builds = 0
+
+    def build_failed(self, context):
+        """Count it, tell the schedulers now, and disable the host when there were too many in a row."""
+        self._failed_builds += 1
+        self.report(context)
+        limit = CONF.compute.consecutive_build_service_disable_threshold
+        if limit and self._failed_builds == limit:
+            service = objects.Service.get_by_args(context, self.host, 'nova-compute')
+            if not service.disabled:
+                service.disabled = True
+                service.disabled_reason = f'{limit} builds failed here in a row.'
+                service.save()
+                LOG.error('%d builds failed in a row: this host takes no more servers until an administrator enables '
+                          'it', limit)
 
     def _values(self, node):
         found = self.driver.get_available_resource(node)
@@ -44,6 +68,13 @@ class ResourceTracker:
             'hypervisor_type': found.get('hypervisor_type'), 'hypervisor_version': found.get('hypervisor_version'),
             'host_ip': CONF.my_ip, 'cpu_info': cpu_info,
             'disk_available_least': found.get('disk_available_least'),
+            'traits': sorted(self.driver.get_traits(node)),
+            'inventory': self.driver.get_inventory(node),
+            'stats': {'io_workload': len(self._busy), 'failed_builds': self._failed_builds,
+                      **(found.get('stats') or {})},
+            'metrics': self._monitors.read(),
+            'numa_topology': found.get('numa_topology'),
+            'current_workload': len(self._busy),
             'running_vms': self.driver.get_num_instances(),
             'supported_hv_specs': [list(spec) for spec in found.get('supported_instances') or ()],
         }

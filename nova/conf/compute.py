@@ -42,6 +42,8 @@ OPTS = [
                help='Seconds after which a resize that nobody confirmed is confirmed. 0: never.'),
     cfg.StrOpt('rescue_image_id',
                help='Image that servers are rescued from when their user names none. Unset: their own.'),
+    cfg.ListOpt('compute_monitors', default=[],
+                help='What the host measures of itself for MetricsWeigher: cpu.virt_driver, or nothing.'),
     cfg.IntOpt('password_length', default=12, min=0, help='Length of generated administrator passwords.'),
     cfg.StrOpt('multi_instance_display_name_template', default='%(name)s-%(count)d',
                help='Names of servers that are created several at once; knows name, count and uuid.'),

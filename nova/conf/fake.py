@@ -13,6 +13,10 @@ OPTS = [
                help='Memory (MiB) of each node. Unset: what the driver class says, 800000 for FakeDriver.'),
     cfg.IntOpt('local_gb', min=0,
                help='Disk (GiB) of each node. Unset: what the driver class says, 600000 for FakeDriver.'),
+    cfg.ListOpt('traits', default=[], help='Traits that each node has besides those of the driver.'),
+    cfg.DictOpt('inventory', default={},
+                help='What each node has besides CPUs, memory and disk, as class:amount, for example '
+                     'CUSTOM_BAREMETAL_GOLD:1.'),
     cfg.ListOpt('nodes', default=[], help='Names of the nodes of this host. Empty: one, named like the host.'),
     cfg.DictOpt('delays', default={},
                 help='Seconds that calls of the driver take, as method:seconds, for example spawn:0.5,destroy:0.2.'),

@@ -6,9 +6,10 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup('filter_scheduler', title='Filters and weighers', help='How a host is chosen for a server.')
 
 #: In the order in which they are asked: what rules out most, and costs least, comes first.
-ENABLED_FILTERS = ['ComputeFilter', 'AvailabilityZoneFilter', 'ImagePropertiesFilter', 'RetryFilter', 'CoreFilter',
-                   'RamFilter', 'DiskFilter', 'SameHostFilter', 'DifferentHostFilter',
-                   'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter']
+ENABLED_FILTERS = ['ComputeFilter', 'AvailabilityZoneFilter', 'ComputeCapabilitiesFilter', 'ImagePropertiesFilter',
+                   'TraitsFilter', 'RetryFilter', 'CoreFilter', 'RamFilter', 'DiskFilter', 'ResourcesFilter',
+                   'SameHostFilter', 'DifferentHostFilter', 'ServerGroupAntiAffinityFilter',
+                   'ServerGroupAffinityFilter', 'TenantAggregateFilter', 'IsolatedAggregateFilter']
 
 
 def _old(name):
@@ -45,4 +46,34 @@ OPTS = [
     cfg.FloatOpt('soft_anti_affinity_weight_multiplier', default=2.0, min=0.0,
                  help='How much it counts that a host has few servers of the same group with the policy '
                       'soft-anti-affinity.'),
+    cfg.FloatOpt('cpu_weight_multiplier', default=1.0,
+                 help='How much free CPUs count. Positive spreads servers over the hosts, negative fills one host '
+                      'after the other.'),
+    cfg.FloatOpt('disk_weight_multiplier', default=1.0, deprecated_opts=_old('disk_weight_multiplier'),
+                 help='How much free disk counts. Positive spreads, negative stacks.'),
+    cfg.FloatOpt('num_instances_weight_multiplier', default=0.0,
+                 help='How much the number of servers on a host counts. Positive stacks, negative spreads.'),
+    cfg.FloatOpt('hypervisor_version_weight_multiplier', default=1.0,
+                 help='How much the version of the hypervisor counts. Positive prefers newer ones.'),
+    cfg.FloatOpt('build_failure_weight_multiplier', default=1000000.0,
+                 help='How much it counts against a host that builds failed there since one succeeded.'),
+    cfg.IntOpt('max_io_ops_per_host', default=8, min=0, deprecated_opts=_old('max_io_ops_per_host'),
+               help='IoOpsFilter: with how many servers a host may be busy (building, resizing, snapshotting, …) '
+                    'before it takes no more.'),
+    cfg.IntOpt('max_instances_per_host', default=50, min=1, deprecated_opts=_old('max_instances_per_host'),
+               help='NumInstancesFilter: how many servers a host may have.'),
+    cfg.ListOpt('isolated_images', default=[], deprecated_opts=_old('isolated_images'),
+                help='IsolatedHostsFilter: ids of the images that run on isolated_hosts only.'),
+    cfg.ListOpt('isolated_hosts', default=[], deprecated_opts=_old('isolated_hosts'),
+                help='IsolatedHostsFilter: hosts kept for isolated_images.'),
+    cfg.BoolOpt('restrict_isolated_hosts_to_isolated_images', default=True,
+                deprecated_opts=_old('restrict_isolated_hosts_to_isolated_images'),
+                help='IsolatedHostsFilter: isolated hosts do not run other images.'),
+    cfg.StrOpt('aggregate_image_properties_isolation_namespace',
+               deprecated_opts=_old('aggregate_image_properties_isolation_namespace'),
+               help='AggregateImagePropertiesIsolation: only keys of aggregates that begin with this (and the '
+                    'separator) speak of images. Unset: all do.'),
+    cfg.StrOpt('aggregate_image_properties_isolation_separator', default='.',
+               deprecated_opts=_old('aggregate_image_properties_isolation_separator'),
+               help='What stands between that namespace and the name.'),
 ]

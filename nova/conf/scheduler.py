@@ -17,4 +17,11 @@ OPTS = [
     cfg.IntOpt('claim_attempts', default=10, min=1,
                help='How often hosts are chosen anew for one request because other schedulers took the resources of '
                     'those chosen first.'),
+    cfg.BoolOpt('limit_tenants_to_placement_aggregate', default=False,
+                help='Place the servers of a project that aggregates list in filter_tenant_id in these only.'),
+    cfg.BoolOpt('placement_aggregate_required_for_tenants', default=False,
+                help='With limit_tenants_to_placement_aggregate: projects that no aggregate lists have no host.'),
+    cfg.BoolOpt('enable_isolated_aggregate_filtering', default=False,
+                help='Hosts in aggregates with metadata such as trait:NAME=required take only servers whose flavor or '
+                     'image requires that trait.'),
 ]

@@ -19,6 +19,8 @@ class Claim(base.NovaObject):
         'vcpus': fields.IntegerField(default=0),
         'memory_mb': fields.IntegerField(default=0),
         'disk_gb': fields.IntegerField(default=0),
+        'servers': fields.IntegerField(default=1),
+        'resources': fields.JsonField(nullable=True),
         'created_at': fields.optional(fields.DateTimeField),
     }
 
@@ -29,7 +31,8 @@ class Claim(base.NovaObject):
 
         Needs the database of the context's cell: the scheduler's and the conductor's business.
         :param wanted: [{'instance_uuid', 'compute_node_id', 'host', 'node', 'vcpus', 'memory_mb', 'disk_gb',
-            'migration_uuid' ('' or missing: none)}, …], each instance and migration once.
+            'migration_uuid' ('' or missing: none), 'resources' ({class: amount}), 'limits'}, …], each instance and
+            migration once.
         :param group: {'members': uuids, 'limit'}: no host may have claims of more than so many of these servers.
         :returns: {(instance_uuid, migration_uuid), …}
         """

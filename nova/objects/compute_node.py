@@ -23,14 +23,15 @@ class ComputeNode(base.TimestampedObject, base.NovaObject):
         'cpu_info': fields.optional(),
         **{name: fields.IntegerField(default=0) for name in (
             'vcpus', 'memory_mb', 'local_gb', 'reserved_vcpus', 'reserved_memory_mb', 'reserved_disk_gb',
-            'vcpus_used', 'memory_mb_used', 'local_gb_used', 'generation', 'mapped')},
+            'vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'generation', 'mapped')},
         **{name: fields.FloatField(default=1.0) for name in (
             'cpu_allocation_ratio', 'ram_allocation_ratio', 'disk_allocation_ratio')},
         **{name: fields.optional(fields.IntegerField) for name in (
             'current_workload', 'running_vms', 'disk_available_least')},
         'uptime': fields.optional(),
         **{name: fields.JsonField(nullable=True) for name in (
-            'supported_hv_specs', 'stats', 'metrics', 'pci_stats', 'numa_topology', 'traits', 'inventory')},
+            'supported_hv_specs', 'stats', 'metrics', 'pci_stats', 'numa_topology', 'traits', 'inventory',
+            'inventory_used')},
         'deleted': fields.BooleanField(default=False),
     }
 

@@ -287,6 +287,13 @@ class InstanceList(base.NovaObjectList):
             return cls.of(context, load_all(context, conn, rows, with_))
 
     @base.remotable_classmethod
+    def hosts_with_other_flavors(cls, context, flavor_id):
+        """The hosts that have servers of other flavors than this (its number)."""
+        c = db.instances.instances.c
+        with db.session.reader(context) as conn:
+            return db.instances.hosts_where(conn, c.instance_type_id != flavor_id)
+
+    @base.remotable_classmethod
     def get_active_by_window(cls, context, start, end, project_id=None, limit=None, marker=None):
         """Servers that were launched before `end` and not terminated before `start`, deleted ones too; oldest first.
 

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was asked for, as the scheduler needs it, and what the scheduler answers."""
 
+import collections
+import re
+
 from nova import db, exception
 from nova.objects import base, fields
+
+# resources:CLASS, resources1:CLASS, resources_NAME:CLASS; groups are all of one node here
+_SCOPED = re.compile(r'(resources|trait)(?:\d+|_[A-Za-z0-9_-]+)?:([A-Z0-9_]+)$')
 
 
 @base.register
@@ -45,13 +51,39 @@ class RequestSpec(base.NovaObject):
 
     # In the units a claim is made in.
 
+    def _scoped(self, scope, specs):
+        for name, value in (specs or {}).items():
+            match = _SCOPED.match(name)
+            if match is not None and match[1] == scope:
+                yield match[2], value
+
+    @property
+    def _resources(self):
+        """{class: amount}, of all classes that the flavor's extra specs name."""
+        amounts = collections.Counter()
+        for name, amount in self._scoped('resources', self.flavor.extra_specs):
+            amounts[name] += int(amount)
+        return amounts
+
+    @property
+    def resources(self):
+        """{class: amount}, of classes besides CPU, memory and disk, which have amounts of their own."""
+        return {name: amount for name, amount in self._resources.items()
+                if amount and name not in ('VCPU', 'PCPU', 'MEMORY_MB', 'DISK_GB')}
+
+    def traits(self, value):
+        """The traits that flavor and image say are 'required' or 'forbidden'."""
+        properties = self.image.properties if self.image is not None else None
+        return {name for specs in (self.flavor.extra_specs, properties)
+                for name, said in self._scoped('trait', specs) if said == value}
+
     @property
     def vcpus(self):
-        return self.flavor.vcpus
+        return self._resources.get('VCPU', self.flavor.vcpus)
 
     @property
     def memory_mb(self):
-        return self.flavor.memory_mb
+        return self._resources.get('MEMORY_MB', self.flavor.memory_mb)
 
     @property
     def root_gb(self):
@@ -68,6 +100,8 @@ class RequestSpec(base.NovaObject):
     @property
     def disk_gb(self):
         """Root, ephemeral and swap disk together, in GiB, swap rounded up."""
+        if 'DISK_GB' in self._resources:
+            return self._resources['DISK_GB']
         return self.root_gb + self.ephemeral_gb + -(-self.swap // 1024)
 
     def get_scheduler_hint(self, name, default=None):

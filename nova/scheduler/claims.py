@@ -7,15 +7,15 @@ from nova import context as nova_context
 from nova import objects
 
 
-def make(context, choices, amounts, migration_uuid='', group=None):
+def make(context, choices, amounts, migration_uuid='', group=None, limits_of=lambda host: None):
     """Claim for each server what it needs on the host chosen for it.
 
     :param choices: {instance uuid: HostState}.
-    :param amounts: (vcpus, memory_mb, disk_gb) of each of them.
+    :param amounts: what each of them needs, `nova.scheduler.request.Amounts`.
     :param group: what must hold for the server group, see `nova.scheduler.groups.guard`.
+    :param limits_of: `Selector.claim_limits`.
     :returns: the uuids of those that have their claim now; the hosts of the others are full, or gone.
     """
-    vcpus, memory_mb, disk_gb = amounts
     by_cell = collections.defaultdict(dict)
     cells = {}
     for uuid, host in choices.items():
@@ -27,8 +27,8 @@ def make(context, choices, amounts, migration_uuid='', group=None):
         with nova_context.target_cell(context, cells[key]) as cell_context:
             made |= {uuid for uuid, _migration in objects.Claim.make(cell_context, [
                 {'instance_uuid': uuid, 'compute_node_id': host.compute_node_id, 'host': host.host,
-                 'node': host.nodename, 'vcpus': vcpus, 'memory_mb': memory_mb, 'disk_gb': disk_gb,
-                 'migration_uuid': migration_uuid} for uuid, host in chosen.items()], group)}
+                 'node': host.nodename, 'migration_uuid': migration_uuid, 'limits': limits_of(host),
+                 **amounts._asdict()} for uuid, host in chosen.items()], group)}
     return made
 
 

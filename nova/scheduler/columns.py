@@ -12,7 +12,8 @@ from nova.servicegroup import api as servicegroup
 
 #: Attributes of a host state that are columns of numbers.
 NUMBERS = ('vcpus_total', 'vcpus_free', 'total_usable_ram_mb', 'memory_mb_free', 'free_ram_mb',
-           'total_usable_disk_gb', 'disk_gb_free', 'num_io_ops')
+           'total_usable_disk_gb', 'disk_gb_free', 'num_io_ops', 'free_vcpus', 'free_disk_mb', 'num_instances',
+           'failed_builds', 'hypervisor_version')
 
 
 class Columns:
@@ -31,6 +32,7 @@ class Columns:
         # seconds since 1970; 0: never
         self.seen_at = numpy.zeros(count)
         self._zone_numbers = {}
+        self._in_aggregates = set()
         self._zone = numpy.zeros(count, dtype=numpy.int32)
         self.update(self.hosts)
 
@@ -39,7 +41,8 @@ class Columns:
         for host in hosts:
             row = self._rows[id(host)]
             for name in NUMBERS:
-                getattr(self, name)[row] = getattr(host, name)
+                getattr(self, name)[row] = getattr(host, name) or 0
+            (self._in_aggregates.add if host.aggregates else self._in_aggregates.discard)(host)
             service = host.service
             self.is_enabled[row] = service is not None and not service.disabled and not service.forced_down
             seen = service.last_seen_up if service is not None else None
@@ -56,6 +59,16 @@ class Columns:
     def is_in_zones(self, zones):
         numbers = [self._zone_numbers[zone] for zone in zones if zone in self._zone_numbers]
         return numpy.isin(self._zone, numbers)
+
+    @property
+    def aggregate_keys(self):
+        """The metadata keys of all aggregates that the hosts are in."""
+        found = {id(aggregate): aggregate for host in self._in_aggregates for aggregate in host.aggregates}
+        return {key for aggregate in found.values() for key in aggregate.metadata}
+
+    @staticmethod
+    def array(values):
+        return numpy.fromiter(values, dtype=float)
 
     def all_true(self):
         return numpy.ones(len(self.hosts), dtype=bool)

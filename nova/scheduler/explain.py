@@ -6,7 +6,7 @@ import dataclasses
 from nova import context as nova_context
 from nova import exception, objects
 from nova.scheduler import host_manager, manager, selection, weights
-from nova.scheduler.request import Request
+from nova.scheduler.request import Amounts, Request
 
 #: Heads of the table: see `Verdict.row`.
 COLUMNS = ('Host', 'Node', 'Zone', 'Result', 'Why', 'Weight', 'Shares')
@@ -28,7 +28,7 @@ class Verdict:
 
     def row(self):
         """A row of the table: texts."""
-        shares = ', '.join(f'{name} {share:+.3f}' for name, share in self.shares.items())
+        shares = ', '.join(f'{name} {share:+.3f}' for name, share in self.shares.items() if round(share, 3))
         return (self.host.host, self.host.nodename, self.host.availability_zone, self.filter or 'passes', self.reason,
                 '' if self.weight is None else f'{self.weight:.3f}', shares)
 
@@ -71,7 +71,8 @@ def explain_server(context, instance_uuid, hosts=None):
              if (host.cell.uuid if host.cell is not None else None) == (cell.uuid if cell is not None else None)}
     for claim in held:
         if claim.compute_node_id in by_id:
-            by_id[claim.compute_node_id].give_back((claim.vcpus, claim.memory_mb, claim.disk_gb))
+            by_id[claim.compute_node_id].give_back(
+                Amounts(claim.vcpus, claim.memory_mb, claim.disk_gb, claim.resources or {}))
     return _explain(context, spec, hosts)
 
 
@@ -97,7 +98,7 @@ def make_spec(context, flavor, image=None, availability_zone=None, hints=None, p
 def _explain(context, spec, hosts):
     selector = selection.Selector(hosts)
     request = Request(context, spec)
-    manager.find_named_instances(context, request)
+    manager.prepare(context, request, selector.filters)
     candidates = selector.filter(request)
     passed = {id(host) for host in candidates.hosts}
     verdicts = [Verdict(host, *_refused_by(selector, request, host))

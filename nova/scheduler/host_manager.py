@@ -8,6 +8,7 @@ servers a moment ago and is not in a row that was read yet is kept beside, so th
 Nothing here can over-commit a host: a decision counts only when its claim is in the database.
 """
 
+import collections
 import datetime
 import importlib
 import time
@@ -49,12 +50,15 @@ class HostState:
         self.updated = self.generation = None
         # promised, and not in the row yet
         self._promised = [0, 0, 0]
+        self._promised_resources = collections.Counter()
         self._promises = 0
         #: Called with this state when it changed.
         self.on_change = None
         self.vcpus_total = self.vcpus_used = 0
         self.total_usable_ram_mb = self.memory_mb_used = 0
         self.total_usable_disk_gb = self.disk_gb_used = 0
+        self.num_instances = 0
+        self.inventory, self.inventory_used, self.stats, self.traits = {}, collections.Counter(), {}, ()
         self.cpu_allocation_ratio = self.ram_allocation_ratio = self.disk_allocation_ratio = 1.0
         if compute is not None:
             self.update_from_compute_node(compute)
@@ -86,7 +90,8 @@ class HostState:
         self.numa_topology = compute.numa_topology
         self.traits = compute.traits or []
         self.inventory = compute.inventory or {}
-        self.num_instances = compute.running_vms or 0
+        self.inventory_used = self._promised_resources + collections.Counter(compute.inventory_used or {})
+        self.num_instances = compute.servers_used + self._promises
         self._changed()
 
     def update_service(self, service):
@@ -135,6 +140,23 @@ class HostState:
         return self.disk_gb_used * 1024
 
     @property
+    def free_vcpus(self):
+        return self.vcpus_total - self.vcpus_used
+
+    @property
+    def failed_builds(self):
+        """Builds that failed on the host since one succeeded."""
+        return int(self.stats.get('failed_builds') or 0)
+
+    def capacity_of(self, resource_class):
+        """How much of a resource class there is, after reserves and over-commit."""
+        return _capacity(self.inventory, resource_class)
+
+    def left_of(self, resource_class):
+        """How much of a resource class may still be promised."""
+        return self.capacity_of(resource_class) - self.inventory_used[resource_class]
+
+    @property
     def num_io_ops(self):
         """Servers that are being built, resized, … on the host."""
         return int(self.stats.get('io_workload') or 0) + self._promises
@@ -142,14 +164,14 @@ class HostState:
     # Promising .......................................................................................................
 
     def consume(self, amounts, servers=1):
-        """Promise these (vcpus, memory_mb, disk_gb); `settle` or `release` follows."""
+        """Promise these `nova.scheduler.request.Amounts`; `settle` or `release` follows."""
         self._promise(amounts, 1, servers)
-        self._use(amounts, 1)
+        self._use(amounts, 1, servers)
 
     def release(self, amounts, servers=1):
         """The promise came to nothing."""
         self._promise(amounts, -1, -servers)
-        self._use(amounts, -1)
+        self._use(amounts, -1, servers)
 
     def settle(self, amounts, servers=1):
         """The promise is in the database: from now on the row says so."""
@@ -158,30 +180,43 @@ class HostState:
 
     def give_back(self, amounts):
         """Think away what a server holds here, for a question about that server."""
-        self._use(amounts, -1)
+        self._use(amounts, -1, 1)
 
     def consume_from_request(self, request):
         """The documented name of `consume`."""
-        self.consume((request.vcpus, request.memory_mb, request.disk_gb))
+        self.consume(request.amounts)
 
     consume_from_instance = consume_from_request
 
     def _promise(self, amounts, sign, servers):
-        for index, amount in enumerate(amounts):
+        for index, amount in enumerate(amounts[:3]):
             self._promised[index] += sign * amount
+        _add(self._promised_resources, amounts, sign)
         self._promises += servers
         # A row that was read meanwhile may or may not have had it: the next one read counts, even if it is the same.
         self.generation = None
 
-    def _use(self, amounts, sign):
+    def _use(self, amounts, sign, servers):
         self.vcpus_used += sign * amounts[0]
         self.memory_mb_used += sign * amounts[1]
         self.disk_gb_used += sign * amounts[2]
+        self.num_instances += sign * servers
+        _add(self.inventory_used, amounts, sign)
         self._changed()
 
     def __repr__(self):
         return (f'<HostState {self.host}:{self.nodename} free: {self.vcpus_free} CPUs, {self.memory_mb_free} MiB, '
                 f'{self.disk_gb_free} GiB>')
+
+
+def _add(counter, amounts, sign):
+    for name, amount in amounts.resources.items():
+        counter[name] += sign * amount
+
+
+def _capacity(inventory, resource_class):
+    has = inventory.get(resource_class)
+    return int((has['total'] - has.get('reserved', 0)) * has.get('allocation_ratio', 1.0)) if has else 0
 
 
 class _Marker:

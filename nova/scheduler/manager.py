@@ -80,7 +80,7 @@ class Decision:
         self.uuids = uuids
         self.migration_uuid = migration_uuid
         self.request = Request(context, spec)
-        self.amounts = (self.request.vcpus, self.request.memory_mb, self.request.disk_gb)
+        self.amounts = self.request.amounts
         #: {filter: hosts refused}, of the last look.
         self.refusals = {}
         self._lost = []
@@ -89,7 +89,10 @@ class Decision:
     def decide(self, alternates):
         """[[Selection, …]] in the order of the servers.  Raises NoValidHost."""
         self.hosts.refresh(self.context)
-        find_named_instances(self.context, self.request)
+        if self.migration_uuid:
+            self.request.source = {'cell': _uuid(objects.InstanceMapping.cell_of(
+                nova_context.get_admin_context(), self.uuids[0]))}
+        prepare(self.context, self.request, self.selector.filters)
         groups.load(self.request, set(self.uuids))
         placed = {}
         for _attempt in range(CONF.scheduler.claim_attempts):
@@ -125,7 +128,7 @@ class Decision:
         try:
             made = claims.make(
                 nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in chosen.items()}, self.amounts,
-                self.migration_uuid, groups.guard(self.request))
+                self.migration_uuid, groups.guard(self.request), self.selector.claim_limits)
         except BaseException:
             for choice in chosen.values():
                 choice.host.release(self.amounts)
@@ -165,6 +168,23 @@ class Decision:
                                  compute_node_uuid=host.uuid, availability_zone=host.availability_zone,
                                  cell_uuid=host.cell.uuid if host.cell is not None else None, claimed=is_claimed,
                                  limits=dict(host.limits))
+
+
+def _uuid(cell):
+    return cell.uuid if cell is not None else None
+
+
+def prepare(context, request, active):
+    """Look up in the databases what the filters will ask for.
+
+    :param active: the enabled filters.
+    """
+    find_named_instances(context, request)
+    if not request.is_forced:
+        for filter_ in active:
+            look = getattr(filter_, 'prepare', None)
+            if look is not None and filter_.applies(request):
+                look(nova_context.get_admin_context(), request)
 
 
 def find_named_instances(context, request):

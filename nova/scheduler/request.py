@@ -2,8 +2,19 @@
 """A request as filters and weighers see it."""
 
 import collections
+import types
+import typing
 
 from nova.conf import CONF
+
+
+class Amounts(typing.NamedTuple):
+    """What a server is promised of a host: count, MiB, GiB, {resource class: amount}."""
+
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    resources: typing.Mapping = types.MappingProxyType({})
 
 
 class Request:
@@ -20,6 +31,11 @@ class Request:
         self.vcpus = spec.vcpus
         self.memory_mb = spec.memory_mb
         self.disk_gb = spec.disk_gb
+        self.resources = spec.resources
+        self.amounts = Amounts(self.vcpus, self.memory_mb, self.disk_gb, self.resources)
+        self.extra_specs = spec.flavor.extra_specs or {}
+        self.required_traits = spec.traits('required')
+        self.forbidden_traits = spec.traits('forbidden')
         wanted = spec.availability_zone or CONF.default_schedule_zone
         self.zones = frozenset(zone.strip() for zone in wanted.split(',') if zone.strip()) if wanted else frozenset()
         self.image_properties = (spec.image.properties if spec.image is not None else None) or {}
@@ -30,6 +46,8 @@ class Request:
         self.destination_host = destination.get('host')
         self.destination_node = destination.get('node')
         self.tried = frozenset((host, node) for host, node in (spec.retry or {}).get('hosts') or ())
+        #: {'cell': uuid or None} for a server that moves: it stays in its cell.
+        self.source = None
         #: {uuid: host} of the servers that hints name; see `named_instances`.
         self.instance_hosts = {}
         group = spec.instance_group

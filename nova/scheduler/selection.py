@@ -12,6 +12,7 @@ from nova.scheduler.diagnosis import NO_REASON, Diagnosis, Refusal
 
 IGNORED = Refusal('destination', word='to be ignored', may_change=False)
 NOT_FORCED = Refusal('destination', word='not the one asked for', may_change=False)
+OTHER_CELL = Refusal('cell', word='in another cell than the server', may_change=False)
 LOST = Refusal('claim', word='taken by other servers meanwhile')
 
 
@@ -41,6 +42,15 @@ class Selector:
         settings = CONF.filter_scheduler
         self.filters = filters.load(settings.available_filters, settings.enabled_filters)
         self.weighers = weights.load(settings.weight_classes)
+        self._limiting = [filter_ for filter_ in self.filters if hasattr(filter_, 'claim_limits')]
+
+    def claim_limits(self, host):
+        """{amount: how much of it may be used on the host}, where filters say other than the node does; the least."""
+        limits = {}
+        for filter_ in self._limiting:
+            for name, limit in filter_.claim_limits(host).items():
+                limits[name] = min(limit, limits.get(name, limit))
+        return limits
 
     def choose(self, request, count, alternates=0, lost=()):
         """[Choice] for so many servers of the request, promised in memory.  Raises Refused.
@@ -48,7 +58,7 @@ class Selector:
         :param lost: hosts whose claims this request has lost already.
         """
         candidates = self.filter(request, lost)
-        amounts = (request.vcpus, request.memory_mb, request.disk_gb)
+        amounts = request.amounts
         choices = []
         request.placed.clear()
         for index in range(count):
@@ -150,6 +160,8 @@ class Candidates:
              lambda host: host.host == request.destination_host),
             ('requested_destination', request.destination_node, NOT_FORCED,
              lambda host: host.nodename == request.destination_node),
+            ('cell', request.source, OTHER_CELL,
+             lambda host: (host.cell.uuid if host.cell is not None else None) == request.source['cell']),
             ('claim', lost, LOST, lambda host: id(host) not in lost),
         ]
         for name, is_given, refusal, passes in tests:

@@ -201,6 +201,13 @@ class FakeDriver(driver.ComputeDriver):
             'pci_passthrough_devices': None,
         }
 
+    def get_traits(self, nodename):
+        return super().get_traits(nodename) | set(CONF.fake.traits)
+
+    def get_inventory(self, nodename):
+        return {name: {'total': int(total), 'reserved': 0, 'allocation_ratio': 1.0}
+                for name, total in CONF.fake.inventory.items()}
+
     def get_num_instances(self):
         return len(self.hypervisor.guests)
 

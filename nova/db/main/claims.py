@@ -5,7 +5,8 @@ A node's used amounts are at every moment the sum of its claims, since both are 
 else writes the first.  Over-commit cannot happen: the amounts are raised by an UPDATE whose WHERE says that they still
 fit, and no row means that somebody was faster.
 
-A server has at most one claim for each migration, and one without ('').  Amounts: count, MiB, GiB.
+A server has at most one claim for each migration, and one without ('').  Amounts: count, MiB, GiB.  What a node has
+besides (its inventory: resource classes of its driver's own) is counted in one column, under the node's generation.
 """
 
 import collections
@@ -18,7 +19,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from nova.db.main import base
 from nova.db.main.compute_nodes import compute_nodes
-from nova.db.types import BIG_ID, MOMENT, utcnow
+from nova.db.types import BIG_ID, MOMENT, Json, utcnow
 
 
 class Claim(base.Base):
@@ -34,6 +35,10 @@ class Claim(base.Base):
     vcpus: orm.Mapped[int] = orm.mapped_column(default=0)
     memory_mb: orm.Mapped[int] = orm.mapped_column(default=0)
     disk_gb: orm.Mapped[int] = orm.mapped_column(default=0)
+    # a claim is for one server; a column of its own keeps it an amount like the others
+    servers: orm.Mapped[int] = orm.mapped_column(default=1, server_default='1')
+    # {resource class: amount}; NULL: none
+    resources = orm.mapped_column(Json)
     created_at = orm.mapped_column(MOMENT, default=utcnow)
 
     __table_args__ = (
@@ -48,11 +53,12 @@ class Claim(base.Base):
 
 claims = Claim.__table__
 
-# (amount of a claim, used on a node, total, reserved, ratio)
+# (amount of a claim, used on a node, what may be used at most: total, reserved, ratio; without them no end)
 RESOURCES = (
     ('vcpus', 'vcpus_used', 'vcpus', 'reserved_vcpus', 'cpu_allocation_ratio'),
     ('memory_mb', 'memory_mb_used', 'memory_mb', 'reserved_memory_mb', 'ram_allocation_ratio'),
     ('disk_gb', 'local_gb_used', 'local_gb', 'reserved_disk_gb', 'disk_allocation_ratio'),
+    ('servers', 'servers_used'),
 )
 # How often a claim that stands in the way is removed before the transaction is given up.
 _TRIES = 5
@@ -71,13 +77,19 @@ class Wanted:
     memory_mb: int = 0
     disk_gb: int = 0
     migration_uuid: str = ''
+    servers: int = 1
+    resources: dict | None = None
+    #: {amount: how much of it may be used on the node at most, if that is not what the node says}
+    limits: dict | None = None
 
     @property
     def key(self):
         return self.instance_uuid, self.migration_uuid
 
     def values(self):
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        del values['limits']
+        return {**values, 'resources': self.resources or None}
 
 
 def claim(conn, node_id, instance_uuid, vcpus, memory_mb, disk_gb, host, node, generation=None, migration_uuid=None):
@@ -129,12 +141,57 @@ def _raise(conn, node_id, items, generation):
     if generation is not None:
         guard.append(c.generation == generation)
     values = {'generation': c.generation + 1, 'updated_at': utcnow()}
-    for amount_name, used, total, reserved, ratio in RESOURCES:
+    for amount_name, used, *capacity in RESOURCES:
         amount = sum(getattr(item, amount_name) for item in items)
-        if amount:  # who wants none of it does not mind that it is full
+        if not amount:  # who wants none of it does not mind that it is full
+            continue
+        values[used] = c[used] + amount
+        limits = [item.limits[amount_name] for item in items if amount_name in (item.limits or ())]
+        if limits:
+            guard.append(c[used] + amount <= min(limits))
+        elif capacity:
+            total, reserved, ratio = capacity
             guard.append(c[used] + amount <= (c[total] - c[reserved]) * c[ratio])
-            values[used] = c[used] + amount
+    resources = _sum_of_resources(item.resources for item in items)
+    if resources:
+        node = _locked(conn, node_id)
+        if node is None or not _fits(node, resources):
+            return False
+        guard.append(c.generation == node.generation)
+        values['inventory_used'] = _added(node.inventory_used, resources, 1)
     return conn.execute(compute_nodes.update().where(*guard).values(values)).rowcount == 1
+
+
+def _sum_of_resources(parts):
+    total = collections.Counter()
+    for part in parts:
+        total.update(part or {})
+    return dict(total)
+
+
+def _locked(conn, node_id):
+    """What a node has and has promised of its inventory, held until the transaction ends; None without such a node."""
+    c = compute_nodes.c
+    return conn.execute(sa.select(c.inventory, c.inventory_used, c.generation).where(c.id == node_id)
+                        .with_for_update()).first()
+
+
+def capacity(inventory, name):
+    """How much of a resource class may be promised, by an inventory; 0 for what it does not have."""
+    has = (inventory or {}).get(name)
+    return int((has['total'] - has.get('reserved', 0)) * has.get('allocation_ratio', 1.0)) if has else 0
+
+
+def _fits(node, resources):
+    used = node.inventory_used or {}
+    return all(used.get(name, 0) + amount <= capacity(node.inventory, name) for name, amount in resources.items())
+
+
+def _added(used, resources, sign):
+    total = collections.Counter(used or {})
+    for name, amount in resources.items():
+        total[name] += sign * amount
+    return {name: amount for name, amount in total.items() if amount}
 
 
 def _replace(conn, items):
@@ -210,22 +267,24 @@ def release_many(conn, instance_uuids):
 def _release(conn, where):
     # The rows go first and say what they held: two releases at once must not lower a node twice, and a subquery in
     # the UPDATE could still see rows that the other one is deleting.
-    returned = (claims.c.compute_node_id, *(claims.c[name] for name in AMOUNTS))
+    returned = (claims.c.compute_node_id, claims.c.resources, *(claims.c[name] for name in AMOUNTS))
     if conn.dialect.delete_returning:
         rows = conn.execute(claims.delete().where(where).returning(*returned)).all()
     else:
         rows = conn.execute(sa.select(*returned, claims.c.id).where(where).with_for_update()).all()
         if rows:
             conn.execute(claims.delete().where(claims.c.id.in_([row.id for row in rows])))
-    held = collections.defaultdict(lambda: [0] * len(AMOUNTS))
+    held = collections.defaultdict(list)
     for row in rows:
-        sums = held[row.compute_node_id]
-        for index, name in enumerate(AMOUNTS):
-            sums[index] += getattr(row, name)
+        held[row.compute_node_id].append(row)
     c = compute_nodes.c
     for node_id in sorted(held):
-        lowered = {used: c[used] - amount
-                   for (_name, used, *_rest), amount in zip(RESOURCES, held[node_id], strict=True) if amount}
+        sums = {used: sum(getattr(row, name) for row in held[node_id]) for name, used, *_rest in RESOURCES}
+        lowered = {used: c[used] - amount for used, amount in sums.items() if amount}
+        resources = _sum_of_resources(row.resources for row in held[node_id])
+        node = _locked(conn, node_id) if resources else None
+        if node is not None:
+            lowered['inventory_used'] = _added(node.inventory_used, resources, -1)
         # Deleted nodes too: their amounts must be right if they come back.
         conn.execute(compute_nodes.update().where(c.id == node_id)
                      .values({'generation': c.generation + 1, 'updated_at': utcnow(), **lowered}))
@@ -262,20 +321,25 @@ def of_host(conn, host):
 def check(conn):
     """Nodes whose used amounts are not the sum of their claims; empty is right.
 
-    [{'id', 'host', 'node', 'used': {amount: n}, 'claimed': {amount: n}}, …].  A node id that has claims and no row is
-    reported with host and node of the claims.
+    [{'id', 'host', 'node', 'used': {amount: n}, 'claimed': {amount: n}}, …], resource classes among the amounts where
+    there are any.  A node id that has claims and no row is reported with host and node of the claims.
     """
     c = claims.c
     sums = (sa.select(c.compute_node_id, sa.func.min(c.host).label('host'), sa.func.min(c.node).label('node'),
                       *(sa.func.sum(c[name]).label(name) for name in AMOUNTS))
             .group_by(c.compute_node_id))
     claimed = {row.compute_node_id: row for row in conn.execute(sums)}
+    resources = collections.defaultdict(collections.Counter)
+    for node_id, amounts in conn.execute(sa.select(c.compute_node_id, c.resources).where(c.resources.is_not(None))):
+        resources[node_id].update(amounts)
     n = compute_nodes.c
     wrong = []
-    for row in conn.execute(sa.select(n.id, n.host, n.hypervisor_hostname, *(n[used] for _a, used, *_r in RESOURCES))):
+    for row in conn.execute(sa.select(n.id, n.host, n.hypervisor_hostname, n.inventory_used,
+                                      *(n[used] for _a, used, *_r in RESOURCES))):
         found = claimed.pop(row.id, None)
-        used = {name: getattr(row, used) for name, used, *_rest in RESOURCES}
+        used = {name: getattr(row, used) for name, used, *_rest in RESOURCES} | (row.inventory_used or {})
         promised = {name: int(getattr(found, name)) if found is not None else 0 for name in AMOUNTS}
+        promised |= dict(resources[row.id])
         if used != promised:
             wrong.append({'id': row.id, 'host': row.host, 'node': row.hypervisor_hostname, 'used': used,
                           'claimed': promised})

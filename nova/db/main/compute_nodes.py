@@ -50,6 +50,9 @@ class ComputeNode(base.Timestamps, base.SoftDelete, base.Base):
     vcpus_used: orm.Mapped[int] = _amount()
     memory_mb_used: orm.Mapped[int] = _amount()
     local_gb_used: orm.Mapped[int] = _amount()
+    servers_used: orm.Mapped[int] = _amount()
+    # {resource class: amount}, of the classes in `inventory`
+    inventory_used = orm.mapped_column(Json)
     # counts every change of the amounts; a writer that has read them may put it into its WHERE
     generation: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0, server_default='0')
     # what the host says of itself, for people and for filters
@@ -64,6 +67,7 @@ class ComputeNode(base.Timestamps, base.SoftDelete, base.Base):
     pci_stats = orm.mapped_column(Json)
     numa_topology = orm.mapped_column(Json)
     traits = orm.mapped_column(Json)
+    # {resource class: {'total', 'reserved', 'allocation_ratio'}}: what there is besides CPUs, memory and disk
     inventory = orm.mapped_column(Json)
 
     __table_args__ = (
@@ -78,7 +82,7 @@ class ComputeNode(base.Timestamps, base.SoftDelete, base.Base):
 compute_nodes = ComputeNode.__table__
 
 #: Written by `claims`, and by nobody else.
-CLAIMED = frozenset(('vcpus_used', 'memory_mb_used', 'local_gb_used', 'generation'))
+CLAIMED = frozenset(('vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'inventory_used', 'generation'))
 
 
 def insert(conn, values):

@@ -257,3 +257,9 @@ def latest_faults(conn, uuids):
               .group_by(faults.c.instance_uuid))
     rows = conn.execute(sa.select(*faults.columns).where(faults.c.id.in_(newest.scalar_subquery()))).mappings()
     return {row['instance_uuid']: row for row in rows}
+
+
+def hosts_where(conn, *where):
+    """The hosts that have servers which meet the conditions, each once."""
+    return list(conn.execute(sa.select(instances.c.host).distinct().where(
+        instances.c.deleted == 0, instances.c.host.is_not(None), *where)).scalars())

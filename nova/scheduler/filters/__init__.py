@@ -56,6 +56,9 @@ class BaseHostFilter:
         """Whether to ask for the server number `index` of a request."""
         return not (self.run_filter_once_per_request and index > 0)
 
+    def prepare(self, context, request):
+        """Look up in the databases what the filter will need, once for each request.  Asking itself does no I/O."""
+
     def applies(self, request):
         """Whether the filter has anything to say about this request.  If not, no host is shown to it."""
         return True

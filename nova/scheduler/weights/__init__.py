@@ -12,7 +12,9 @@ import inspect
 import pkgutil
 
 from nova import exception
+from nova.conf import CONF
 from nova.scheduler import filters
+from nova.scheduler.filters import utils
 
 
 class WeighedHost:
@@ -55,13 +57,24 @@ class BaseHostWeigher:
 
 
 class Weigher(BaseHostWeigher):
-    """A weigher by one column of the hosts."""
+    """A weigher by one column of the hosts, whose multiplier is an option."""
 
     #: Name of the attribute of a host state, and of the column of many.
     column = None
+    #: Name of the multiplier: in [filter_scheduler], and as a key of aggregates, which say otherwise for their hosts.
+    option = None
+
+    def weight_multiplier(self, host_state=None):
+        return multiplier(self.option, host_state)
 
     def _weigh_object(self, host_state, weight_properties):
         return getattr(host_state, self.column)
+
+
+def multiplier(option, host_state=None):
+    """What an option says, or the least that the host's aggregates say under its name."""
+    default = getattr(CONF.filter_scheduler, option)
+    return default if host_state is None else utils.aggregate_number(host_state, option, default, float)
 
 
 def normalize(weight_list, minval=None, maxval=None):
@@ -123,8 +136,14 @@ def weigh_columns(weighers, hosts, indexes):
         low = values.min() if weigher.minval is None else weigher.minval
         high = values.max() if weigher.maxval is None else weigher.maxval
         scaled = (values - low) / (high - low) if high != low else values * 0.0
-        total = total + scaled * _multiplier(weigher, None)
+        total = total + scaled * _multiplier_of_many(weigher, hosts, indexes)
     return total
+
+
+def _multiplier_of_many(weigher, hosts, indexes):
+    if weigher.option not in hosts.aggregate_keys:
+        return _multiplier(weigher, None)
+    return hosts.array(weigher.weight_multiplier(hosts.hosts[index]) for index in indexes)
 
 
 def all_weighers():

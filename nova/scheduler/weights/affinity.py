@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from nova.conf import CONF
 from nova.scheduler import weights
 
 
@@ -21,7 +20,7 @@ class ServerGroupSoftAffinityWeigher(_OfGroup, weights.BaseHostWeigher):
     policy, sign = 'soft-affinity', 1
 
     def weight_multiplier(self, host_state=None):
-        return CONF.filter_scheduler.soft_affinity_weight_multiplier
+        return weights.multiplier('soft_affinity_weight_multiplier', host_state)
 
 
 class ServerGroupSoftAntiAffinityWeigher(_OfGroup, weights.BaseHostWeigher):
@@ -30,4 +29,4 @@ class ServerGroupSoftAntiAffinityWeigher(_OfGroup, weights.BaseHostWeigher):
     policy, sign = 'soft-anti-affinity', -1
 
     def weight_multiplier(self, host_state=None):
-        return CONF.filter_scheduler.soft_anti_affinity_weight_multiplier
+        return weights.multiplier('soft_anti_affinity_weight_multiplier', host_state)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from nova.conf import CONF
 from nova.scheduler import weights
 
 
@@ -8,6 +7,4 @@ class IoOpsWeigher(weights.Weigher):
 
     minval = 0
     column = 'num_io_ops'
-
-    def weight_multiplier(self, host_state=None):
-        return CONF.filter_scheduler.io_ops_weight_multiplier
+    option = 'io_ops_weight_multiplier'

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from nova.conf import CONF
 from nova.scheduler import weights
 
 
@@ -8,6 +7,4 @@ class RAMWeigher(weights.Weigher):
 
     minval = 0
     column = 'free_ram_mb'
-
-    def weight_multiplier(self, host_state=None):
-        return CONF.filter_scheduler.ram_weight_multiplier
+    option = 'ram_weight_multiplier'

@@ -6,6 +6,7 @@ import threading
 
 from nova import context, db, objects
 from nova.scheduler import claims, host_manager
+from nova.scheduler.request import Amounts
 from nova.tests.unit.scheduler import world
 
 
@@ -139,8 +140,8 @@ class TestClaims(world.World):
         with db.session.writer(self.context) as conn:
             conn.execute(c.update().where(c.c.id == self.h1).values(vcpus_used=3))
         self.assertEqual([{'id': self.h1, 'host': 'h1', 'node': 'h1',
-                           'used': {'vcpus': 3, 'memory_mb': 1024, 'disk_gb': 10},
-                           'claimed': {'vcpus': 1, 'memory_mb': 1024, 'disk_gb': 10}}],
+                           'used': {'vcpus': 3, 'memory_mb': 1024, 'disk_gb': 10, 'servers': 1},
+                           'claimed': {'vcpus': 1, 'memory_mb': 1024, 'disk_gb': 10, 'servers': 1}}],
                          objects.Claim.check(self.context))
         with db.session.writer(self.context) as conn:
             conn.execute(c.update().where(c.c.id == self.h1).values(vcpus_used=1))
@@ -153,10 +154,57 @@ class TestClaims(world.World):
         states = {node.id: host_manager.HostState(node.host, node.hypervisor_hostname, node)
                   for node in objects.ComputeNodeList.get_all(self.context)}
         chosen = {self.a: states[self.h1], self.b: states[self.h2], self.c: states[self.h1]}
-        self.assertEqual(set(chosen), claims.make(self.context, chosen, (2, 100, 1)))
+        self.assertEqual(set(chosen), claims.make(self.context, chosen, Amounts(2, 100, 1)))
         self.assertEqual((4, 2), (self.used(self.h1)[0], self.used(self.h2)[0]))
         claims.release(self.context, {self.a: states[self.h1]})
         self.assertEqual((2, 2), (self.used(self.h1)[0], self.used(self.h2)[0]))
+
+
+class TestClaimParts(world.World):
+    """What a claim holds besides CPUs, memory and disk, and limits that are not the node's own."""
+
+    def setUp(self):
+        super().setUp()
+        self.node_id = self.add_host('h1', inventory={'CUSTOM_GOLD': {'total': 3, 'reserved': 1}})
+
+    def make(self, count, resources=None, limits=None, vcpus=0):
+        uuids = self.uuids(count)
+        made = objects.Claim.make(self.context, [
+            {'instance_uuid': uuid, 'compute_node_id': self.node_id, 'host': 'h1', 'node': 'h1', 'vcpus': vcpus,
+             'resources': resources, 'limits': limits} for uuid in uuids])
+        return [uuid for uuid, _migration in made]
+
+    def used_inventory(self):
+        return self.node(self.node_id)['inventory_used']
+
+    def test_resource_classes_are_never_promised_twice(self):
+        made = self.make(3, {'CUSTOM_GOLD': 1})
+        self.assertEqual((2, {'CUSTOM_GOLD': 2}), (len(made), self.used_inventory()))
+        self.assertEqual([], self.make(1, {'CUSTOM_GOLD': 1}))
+        self.assert_used_is_claimed()
+        objects.Claim.release(self.context, made[0])
+        self.assertEqual({'CUSTOM_GOLD': 1}, self.used_inventory())
+        self.assert_used_is_claimed()
+        self.assertEqual(1, len(self.make(1, {'CUSTOM_GOLD': 1})))
+        self.assert_used_is_claimed()
+
+    def test_what_a_node_does_not_have_cannot_be_claimed(self):
+        self.assertEqual([], self.make(1, {'CUSTOM_SILVER': 1}))
+        self.assertEqual((0, 0, 0), self.used(self.node_id))
+
+    def test_check_sees_resource_classes(self):
+        self.make(1, {'CUSTOM_GOLD': 2})
+        c = db.compute_nodes.compute_nodes
+        with db.session.writer(self.context) as conn:
+            conn.execute(c.update().values(inventory_used={'CUSTOM_GOLD': 1}))
+        found = objects.Claim.check(self.context)
+        self.assertEqual([(1, 2)], [(row['used']['CUSTOM_GOLD'], row['claimed']['CUSTOM_GOLD']) for row in found])
+
+    def test_limits_stand_before_what_the_node_says(self):
+        self.assertEqual(2, len(self.make(3, limits={'servers': 2})))
+        self.assertEqual(1, len(self.make(1, vcpus=6, limits={'vcpus': 8})))
+        self.assertEqual(0, len(self.make(1, vcpus=1)))
+        self.assert_used_is_claimed()
 
 
 class TestClaimRaces(world.World):

@@ -17,8 +17,8 @@ class TestExplain(world.World):
     def test_every_host_has_its_row_best_first(self):
         found = explain.explain(self.context, world.make_spec(ignore_hosts=['h4']))
         self.assertEqual([
-            ('h2', 'h2', 'nova', 'passes', '', '1.000', 'IoOpsWeigher -0.000, RAMWeigher +1.000'),
-            ('h1', 'h1', 'nova', 'passes', '', '0.500', 'IoOpsWeigher -0.000, RAMWeigher +0.500'),
+            ('h2', 'h2', 'nova', 'passes', '', '3.000', 'CPUWeigher +1.000, DiskWeigher +1.000, RAMWeigher +1.000'),
+            ('h1', 'h1', 'nova', 'passes', '', '2.500', 'CPUWeigher +1.000, DiskWeigher +1.000, RAMWeigher +0.500'),
             ('h3', 'h3', 'nova', 'RamFilter', 'has 512 of 1,024 MiB', '', ''),
             ('h4', 'h4', 'nova', 'ignore_hosts', 'excluded by the request', '', ''),
         ], found.rows())

@@ -7,7 +7,7 @@ from oslo_utils import uuidutils
 from nova import db, objects
 from nova.db.types import utcnow
 from nova.objects import cell as cell_objects
-from nova.scheduler import host_manager
+from nova.scheduler import host_manager, request
 from nova.tests.unit.scheduler import world
 
 LONG_AGO = utcnow() - datetime.timedelta(hours=1)
@@ -141,21 +141,21 @@ class TestHostManager(world.World):
     def test_promises_are_kept_beside_the_rows(self):
         h1 = self.add_host('h1')
         host = self.state('h1')
-        host.consume((1, 1000, 10))
+        host.consume(request.Amounts(1, 1000, 10))
         self.change(h1, memory_mb=5000)
         self.assertEqual((4000, 1), (self.state('h1').memory_mb_free, host.num_io_ops))
-        host.release((1, 1000, 10))
+        host.release(request.Amounts(1, 1000, 10))
         self.assertEqual((5000, 0), (self.state('h1').memory_mb_free, host.num_io_ops))
 
     def test_a_promise_that_was_kept_is_counted_once(self):
         h1 = self.add_host('h1')
         host = self.state('h1')
-        host.consume((1, 1000, 10))
+        host.consume(request.Amounts(1, 1000, 10))
         objects.Claim.make(self.context, [{'instance_uuid': uuidutils.generate_uuid(), 'compute_node_id': h1,
                                            'host': 'h1', 'node': 'h1', 'vcpus': 1, 'memory_mb': 1000, 'disk_gb': 10}])
         # somebody looks between the claim and its settling
         self.names()
-        host.settle((1, 1000, 10))
+        host.settle(request.Amounts(1, 1000, 10))
         self.assertEqual(3096, self.state('h1').memory_mb_free)
 
     def test_zones_come_from_aggregates(self):
@@ -188,7 +188,7 @@ class TestHostManager(world.World):
         h2 = self.add_host('h2')
         host = self.state('h2')
         self.assertEqual([4096, 4096], list(self.hosts.columns().memory_mb_free))
-        host.consume((1, 96, 0))
+        host.consume(request.Amounts(1, 96, 0))
         self.change(h2, vcpus=9)
         self.names()
         self.assertEqual(([4096, 4000], [4, 8]),

@@ -24,6 +24,7 @@ def make_spec(image=None, **values):
     """A request spec; flavor fields and image properties by their names."""
     sizes = {name: values.pop(name) for name in ('memory_mb', 'vcpus', 'root_gb', 'ephemeral_gb', 'swap')
              if name in values}
+    sizes['extra_specs'] = values.pop('extra_specs', {})
     return objects.RequestSpec(flavor=make_flavor(**sizes), image=objects.ImageMeta(id='i', properties=image or {}),
                                **{'project_id': 'p', 'user_id': 'u', 'num_instances': 1, **values})
 
@@ -38,15 +39,19 @@ def make_service(**values):
             'created_at': now, 'updated_at': now, **values}
 
 
-def make_state(host='h1', zone=None, service=True, **values):
-    """A host state that is up; columns of its compute node by their names."""
+def make_state(host='h1', zone=None, service=True, aggregates=(), **values):
+    """A host state that is up; columns of its compute node by their names, aggregates by their metadata."""
     node = objects.ComputeNode(**{
         'id': 1, 'uuid': uuidutils.generate_uuid(), 'host': host, 'hypervisor_hostname': host, 'vcpus': 4,
         'memory_mb': 4096, 'local_gb': 100, 'reserved_vcpus': 0, 'reserved_memory_mb': 0, 'reserved_disk_gb': 0,
-        'vcpus_used': 0, 'memory_mb_used': 0, 'local_gb_used': 0, 'generation': 0, 'cpu_allocation_ratio': 1.0,
-        'ram_allocation_ratio': 1.0, 'disk_allocation_ratio': 1.0, 'hypervisor_version': 1002003,
+        'vcpus_used': 0, 'memory_mb_used': 0, 'local_gb_used': 0, 'servers_used': 0, 'generation': 0,
+        'cpu_allocation_ratio': 1.0, 'ram_allocation_ratio': 1.0, 'disk_allocation_ratio': 1.0,
+        'hypervisor_version': 1002003,
         'supported_hv_specs': [['x86_64', 'qemu', 'hvm']], 'stats': None, **values})
     state = host_manager.HostState(host, node.hypervisor_hostname, node)
+    state.update_aggregates([objects.Aggregate(id=number, uuid=uuidutils.generate_uuid(), name=f'a{number}',
+                                               hosts=[host], metadata=metadata)
+                             for number, metadata in enumerate(aggregates)])
     if zone is not None:
         state.availability_zone = zone
     if service:

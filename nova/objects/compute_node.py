@@ -23,7 +23,8 @@ class ComputeNode(base.TimestampedObject, base.NovaObject):
         'cpu_info': fields.optional(),
         **{name: fields.IntegerField(default=0) for name in (
             'vcpus', 'memory_mb', 'local_gb', 'reserved_vcpus', 'reserved_memory_mb', 'reserved_disk_gb',
-            'vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'generation', 'mapped')},
+            'vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'generation', 'reports',
+            'mapped')},
         **{name: fields.FloatField(default=1.0) for name in (
             'cpu_allocation_ratio', 'ram_allocation_ratio', 'disk_allocation_ratio')},
         **{name: fields.optional(fields.IntegerField) for name in (
@@ -135,6 +136,15 @@ class ComputeNodeList(base.NovaObjectList):
         """Nodes inserted, changed, claimed or deleted at `when` or later; deleted ones too."""
         with db.session.reader(context) as conn:
             return cls._of_rows(context, db.compute_nodes.changed_since(conn, base.naive(when)))
+
+    @classmethod
+    def marks_since(cls, context, when):
+        """What tells of the same nodes whether and how they changed; rows of the database.
+
+        For services that have a database: nothing is made of it that could travel.
+        """
+        with db.session.reader(context) as conn:
+            return db.compute_nodes.marks_since(conn, base.naive(when))
 
     @base.remotable_classmethod
     def get_by_pagination(cls, context, limit=None, marker=None):

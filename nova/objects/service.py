@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services and their heartbeats."""
 
+import datetime
+
 from oslo_utils import uuidutils
 
 from nova import db, exception
@@ -117,6 +119,16 @@ class ServiceList(base.NovaObjectList):
         with db.session.reader(context) as conn:
             rows = db.services.changed_since(conn, binary, base.naive(when), beats)
         return cls.of(context, [Service.from_row(context, row) for row in rows])
+
+    @classmethod
+    def beats(cls, context, binary, low, high):
+        """{number of a service: its last sign of life}, of those with numbers from `low` to `high`.
+
+        For services that have a database: the numbers are rows of one.
+        """
+        with db.session.reader(context) as conn:
+            return {service_id: seen.replace(tzinfo=datetime.UTC) if seen is not None else None
+                    for service_id, seen in db.services.beats(conn, binary, low, high)}
 
     @base.remotable_classmethod
     def get_by_hosts(cls, context, hosts, binary='nova-compute'):

@@ -16,10 +16,29 @@ NUMBERS = ('vcpus_total', 'vcpus_free', 'total_usable_ram_mb', 'memory_mb_free',
            'failed_builds', 'hypervisor_version')
 
 
+class _Kinds:
+    """Which kind each host is of, as numbers from 0."""
+
+    def __init__(self, count):
+        self.numbers = numpy.zeros(count, dtype=numpy.int32)
+        self._known = {}
+
+    def set(self, row, key):
+        self.numbers[row] = self._known.setdefault(key, len(self._known))
+
+    def first_rows(self):
+        """A row of each kind; row 0 for a kind that no host is of any more."""
+        rows = [0] * len(self._known)
+        found, first = numpy.unique(self.numbers, return_index=True)
+        for number, row in zip(found, first, strict=True):
+            rows[number] = int(row)
+        return rows
+
+
 class Columns:
     """Row i of every column is the host `hosts[i]`.
 
-    Besides NUMBERS: `is_enabled`, `is_up` (arrays of bool), and `is_in_zones(zones)`.
+    Besides NUMBERS: `is_enabled`, `is_up` (arrays of bool), and `judge_kinds`.
     """
 
     def __init__(self, hosts):
@@ -31,9 +50,8 @@ class Columns:
         self.is_enabled = numpy.zeros(count, dtype=bool)
         # seconds since 1970; 0: never
         self.seen_at = numpy.zeros(count)
-        self._zone_numbers = {}
+        self._kinds = {}
         self._in_aggregates = set()
-        self._zone = numpy.zeros(count, dtype=numpy.int32)
         self.update(self.hosts)
 
     def update(self, hosts):
@@ -47,18 +65,38 @@ class Columns:
             self.is_enabled[row] = service is not None and not service.disabled and not service.forced_down
             seen = service.last_seen_up if service is not None else None
             self.seen_at[row] = seen.timestamp() if seen is not None else 0
-            self._zone[row] = self._zone_numbers.setdefault(host.availability_zone, len(self._zone_numbers))
+            for name, kinds in self._kinds.items():
+                kinds.set(row, getattr(host, name))
 
     def row_of(self, host):
         return self._rows[id(host)]
+
+    def rows_of(self, hosts):
+        return numpy.fromiter((self._rows[id(host)] for host in hosts), dtype=numpy.intp)
+
+    @staticmethod
+    def greatest(values, count):
+        """Where the so many greatest values are, the greatest first; of equal ones the first."""
+        if len(values) > 4 * count:
+            least = numpy.partition(values, -count)[-count]
+            places = numpy.flatnonzero(values >= least)
+        else:
+            places = numpy.arange(len(values))
+        return places[numpy.argsort(-values[places], kind='stable')][:count]
 
     @property
     def is_up(self):
         return numpy.abs(time.time() - self.seen_at) <= servicegroup.down_time_s()
 
-    def is_in_zones(self, zones):
-        numbers = [self._zone_numbers[zone] for zone in zones if zone in self._zone_numbers]
-        return numpy.isin(self._zone, numbers)
+    def judge_kinds(self, name, judge):
+        """An array: what `judge(host)` says, asked for one host of each kind, which the attribute `name` tells."""
+        kinds = self._kinds.get(name)
+        if kinds is None:
+            kinds = self._kinds[name] = _Kinds(len(self.hosts))
+            for row, host in enumerate(self.hosts):
+                kinds.set(row, getattr(host, name))
+        verdicts = [judge(self.hosts[row]) for row in kinds.first_rows()]
+        return numpy.asarray(verdicts, dtype=bool)[kinds.numbers] if verdicts else self.all_true()
 
     @property
     def aggregate_keys(self):

@@ -118,11 +118,11 @@ def _explain(context, spec, hosts):
 
 def _refused_by(selector, request, host):
     """(who refused this host, why), asked alone."""
-    alone = selection.Candidates(selector, request, selection.Diagnosis(1))
-    if alone.restrict([host], ()):
+    diagnosis = selection.Diagnosis(1)
+    if selection.restrict([host], request, (), diagnosis):
         for filter_ in selector.filters:
             if filter_.applies(request):
                 refusal = filter_.refusals([host], request)[0]
                 if refusal is not None:
                     return filter_.name, str(refusal)
-    return next(iter(alone.diagnosis.counts()), 'changed meanwhile'), 'excluded by the request'
+    return next(iter(diagnosis.counts()), 'changed meanwhile'), 'excluded by the request'

@@ -67,14 +67,10 @@ class HostState:
         """Take over what a row says, unless it is older than what is known."""
         self.uuid = compute.uuid
         self.compute_node_id = compute.id
-        self.updated = compute.updated_at
-        self.generation = compute.generation
+        self.reports = compute.reports
         self.vcpus_total = compute.vcpus - compute.reserved_vcpus
         self.total_usable_ram_mb = compute.memory_mb - compute.reserved_memory_mb
         self.total_usable_disk_gb = compute.local_gb - compute.reserved_disk_gb
-        self.vcpus_used = compute.vcpus_used + self._promised[0]
-        self.memory_mb_used = compute.memory_mb_used + self._promised[1]
-        self.disk_gb_used = compute.local_gb_used + self._promised[2]
         self.cpu_allocation_ratio = compute.cpu_allocation_ratio
         self.ram_allocation_ratio = compute.ram_allocation_ratio
         self.disk_allocation_ratio = compute.disk_allocation_ratio
@@ -90,8 +86,20 @@ class HostState:
         self.numa_topology = compute.numa_topology
         self.traits = compute.traits or []
         self.inventory = compute.inventory or {}
-        self.inventory_used = self._promised_resources + collections.Counter(compute.inventory_used or {})
-        self.num_instances = compute.servers_used + self._promises
+        #: What filters judge alike: hosts of one kind are asked about once.
+        self.image_kind = (repr(self.supported_instances), self.hypervisor_version)
+        self.traits_kind = tuple(self.traits)
+        self.update_used(compute)
+
+    def update_used(self, row):
+        """Take over the amounts used, of a `ComputeNode` or a row of `marks_since`."""
+        self.updated = row.updated_at
+        self.generation = row.generation
+        self.vcpus_used = row.vcpus_used + self._promised[0]
+        self.memory_mb_used = row.memory_mb_used + self._promised[1]
+        self.disk_gb_used = row.local_gb_used + self._promised[2]
+        self.inventory_used = self._promised_resources + collections.Counter(row.inventory_used or {})
+        self.num_instances = row.servers_used + self._promises
         self._changed()
 
     def update_service(self, service):
@@ -230,6 +238,8 @@ class _Marker:
     def see(self, *moments):
         """A row carries these."""
         for moment in moments:
+            if moment is not None and moment.tzinfo is not None:
+                moment = moment.replace(tzinfo=None)        # UTC, as in the database
             if moment is not None and (self.moment is None or moment > self.moment):
                 self.moment, self._advanced_at, self._is_sure = moment, time.monotonic(), False
 
@@ -252,6 +262,9 @@ class _CellView:
         self.cell = cell
         self.hosts = {}
         self.services = {}
+        # numbers of the services whose signs of life are read next, and all of them in order
+        self.beats_at = 0
+        self.service_numbers = []
         self.nodes_seen = _Marker()
         self.services_seen = _Marker()
         self.loaded_at = None
@@ -279,11 +292,11 @@ class HostManager:
 
     def columns(self):
         """The states as columns, or None where there are too few hosts for that to pay."""
-        hosts = self.get_all_host_states()
-        if len(hosts) < COLUMNS_FROM:
-            self._columns = None
-            return None
         if self._columns is None:
+            hosts = self.get_all_host_states()
+            if len(hosts) < COLUMNS_FROM:
+                self._dirty.clear()
+                return None
             self._columns = importlib.import_module('nova.scheduler.columns').Columns(hosts)
         else:
             self._columns.update(self._dirty)
@@ -336,6 +349,7 @@ class HostManager:
     def _read_all(self, context, view):
         begun = time.monotonic()
         self._take_services(view, objects.ServiceList.get_all(context, binary='nova-compute'), is_all=True)
+        view.beats_at = 0
         nodes = objects.ComputeNodeList.get_all(context)
         for gone in set(view.hosts) - {node.id for node in nodes}:
             self._drop(view, gone)
@@ -344,18 +358,59 @@ class HostManager:
 
     def _read_changes(self, context, view):
         begun = time.monotonic()
-        # Every host beats all the time, so beats are read by the clock and not with each request; what an administrator
-        # did to a service is a change like any other.
-        if view.services_seen.moment is None or _is_older(view.services_at, servicegroup.down_time_s() / 4):
+        if view.services_seen.moment is None:
             self._take_services(view, objects.ServiceList.get_all(context, binary='nova-compute'), is_all=True)
-            view.services_at = begun
         else:
             self._take_services(view, objects.ServiceList.get_changed_since(
                 context, 'nova-compute', view.services_seen.look(), beats=False))
+        self._read_beats(context, view, begun)
         if view.nodes_seen.moment is None:
             self._take_nodes(view, objects.ComputeNodeList.get_all(context))
         else:
-            self._take_nodes(view, objects.ComputeNodeList.get_changed_since(context, view.nodes_seen.look()))
+            self._take_marks(context, view, objects.ComputeNodeList.marks_since(context, view.nodes_seen.look()))
+
+    def _read_beats(self, context, view, now):
+        """Read some of the signs of life: all of them once in a quarter of service_down_time, by turns.
+
+        Every host gives one all the time, so that they are no changes like others.
+        """
+        numbers = view.service_numbers
+        share = (now - view.services_at) / (servicegroup.down_time_s() / 4)
+        count = min(len(numbers), int(len(numbers) * share))
+        if not count:
+            return
+        view.services_at = now
+        asked = numbers[view.beats_at:view.beats_at + count]
+        view.beats_at = (view.beats_at + count) if view.beats_at + count < len(numbers) else 0
+        seen = objects.ServiceList.beats(context, 'nova-compute', asked[0], asked[-1])
+        asked = set(asked)
+        services = {service.host: service for service in view.services.values() if service.id in asked}
+        for host in view.hosts.values():
+            service = services.get(host.host)
+            if service is None:
+                continue
+            if service.id not in seen:
+                view.services.pop(host.host, None)      # it was deleted
+                host.update_service(None)
+            else:
+                service.trust('last_seen_up', seen[service.id])
+                self._dirty.add(host)
+
+    def _take_marks(self, context, view, marks):
+        """Take over what changed; rows of which more than the amounts changed are read whole."""
+        anew = []
+        for mark in marks:
+            view.nodes_seen.see(mark.updated_at)
+            known = view.hosts.get(mark.id)
+            if mark.deleted:
+                if known is not None:
+                    self._drop(view, mark.id)
+            elif known is None or known.reports != mark.reports:
+                anew.append(mark.id)
+            elif known.generation != mark.generation:
+                known.update_used(mark)
+        if anew:
+            self._take_nodes(view, objects.ComputeNodeList.get_by_ids(context, anew))
 
     def _take_services(self, view, services, is_all=False):
         if is_all:
@@ -363,8 +418,10 @@ class HostManager:
         for service in services:
             view.services[service.host] = service
             view.services_seen.see(service.updated_at, service.created_at)
-        for host in view.hosts.values():
-            host.update_service(view.services.get(host.host))
+        if services:
+            view.service_numbers = sorted(service.id for service in view.services.values())
+            for host in view.hosts.values():
+                host.update_service(view.services.get(host.host))
 
     def _take_nodes(self, view, nodes):
         for node in nodes:

@@ -2,7 +2,6 @@
 """A request as filters and weighers see it."""
 
 import collections
-import types
 import typing
 
 from nova.conf import CONF
@@ -14,7 +13,7 @@ class Amounts(typing.NamedTuple):
     vcpus: int
     memory_mb: int
     disk_gb: int
-    resources: typing.Mapping = types.MappingProxyType({})
+    resources: dict = {}
 
 
 class Request:

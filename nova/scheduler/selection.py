@@ -65,7 +65,7 @@ class Selector:
             if index:
                 # What the last server changed is its host, and nothing else.
                 candidates.ask_again(choices[-1].host, index)
-            if not candidates.hosts:
+            if candidates.is_empty():
                 for choice in choices:
                     choice.host.release(amounts)
                 raise Refused(candidates.diagnosis)
@@ -74,7 +74,8 @@ class Selector:
             request.placed[host.host] += 1
             choices.append(Choice(host))
         if alternates:
-            candidates.ask_again(choices[-1].host, count)
+            if count > 1:       # one server does not want its own host for an alternate
+                candidates.ask_again(choices[-1].host, count)
             self._add_alternates(candidates, choices, alternates)
         return choices
 
@@ -89,90 +90,68 @@ class Selector:
         """The `Candidates` for a request."""
         columns = self.host_manager.columns()
         hosts = columns.hosts if columns is not None else self.host_manager.get_all_host_states()
-        candidates = Candidates(self, request, Diagnosis(len(hosts)), columns)
-        remaining = candidates.restrict(hosts, lost)
+        diagnosis = Diagnosis(len(hosts))
         active = [] if request.is_forced else [
             filter_ for filter_ in self.filters
             if filter_.applies(request) and (not request.is_rebuild or getattr(filter_, 'RUN_ON_REBUILD', False))]
-        candidates.filters = active
+        weighers = [weigher for weigher in self.weighers if weigher.applies(request)]
+        remaining = restrict(hosts, request, lost, diagnosis)
         if columns is not None and len(remaining) >= len(hosts) // 2:
-            candidates.hosts = self._filter_columns(candidates, active, columns, remaining)
+            found = ColumnCandidates(request, active, weighers, diagnosis, columns, self.host_manager)
         else:
-            candidates.hosts = self._filter_each(candidates, active, remaining)
-        return candidates
+            found = Candidates(request, active, weighers, diagnosis)
+        found.filter(remaining)
+        return found
 
-    @staticmethod
-    def _filter_each(candidates, active, hosts):
-        for filter_ in active:
-            if not hosts:
-                break
-            hosts = candidates.ask(filter_, hosts)
-        return hosts
 
-    def _filter_columns(self, candidates, active, columns, remaining):
-        if len(remaining) == len(columns.hosts):
-            alive = columns.all_true()
-        else:
-            alive = ~columns.all_true()
-            alive[[columns.row_of(host) for host in remaining]] = True
-        for filter_ in active:
-            if getattr(filter_, 'mask', None) is not None:
-                passes = filters.ask_columns(filter_, columns, candidates.request)
-                refused = columns.rows_where(alive & ~passes)
-                alive &= passes
-                if len(refused):
-                    candidates.refuse_later(filter_, [columns.hosts[row] for row in refused])
-            else:
-                hosts = [columns.hosts[row] for row in columns.rows_where(alive)]
-                if hosts:
-                    alive[:] = False
-                    alive[[columns.row_of(host) for host in candidates.ask(filter_, hosts)]] = True
-        return [columns.hosts[row] for row in columns.rows_where(alive)]
-
-    def weigh(self, request, hosts, columns=None):
-        """Weights of the hosts, in their order: a list, or an array where there are columns."""
-        active = [weigher for weigher in self.weighers if weigher.applies(request)]
-        if columns is not None and weights.can_use_columns(active):
-            return weights.weigh_columns(active, columns, [columns.row_of(host) for host in hosts])
-        return weights.weigh(active, hosts, request)
+def restrict(hosts, request, lost, diagnosis):
+    """The hosts that the request names, without those it excludes."""
+    lost = {id(host) for host in lost}
+    tests = [
+        ('ignore_hosts', request.ignore_hosts, IGNORED, lambda host: host.host not in request.ignore_hosts),
+        ('force_hosts', request.force_hosts, NOT_FORCED, lambda host: host.host in request.force_hosts),
+        ('force_nodes', request.force_nodes, NOT_FORCED, lambda host: host.nodename in request.force_nodes),
+        ('requested_destination', request.destination_host, NOT_FORCED,
+         lambda host: host.host == request.destination_host),
+        ('requested_destination', request.destination_node, NOT_FORCED,
+         lambda host: host.nodename == request.destination_node),
+        ('cell', request.source, OTHER_CELL,
+         lambda host: (host.cell.uuid if host.cell is not None else None) == request.source['cell']),
+        ('claim', lost, LOST, lambda host: id(host) not in lost),
+    ]
+    for name, is_given, refusal, passes in tests:
+        if is_given:
+            kept = [host for host in hosts if passes(host)]
+            for _refused in range(len(hosts) - len(kept)):
+                diagnosis.add(name, refusal)
+            hosts = kept
+    return hosts
 
 
 class Candidates:
     """The hosts that passed (`hosts`), and why the others did not (`diagnosis`)."""
 
-    def __init__(self, selector, request, diagnosis, columns=None):
-        self._selector = selector
+    def __init__(self, request, active, weighers, diagnosis):
         self.request = request
+        self.filters = active
+        self.weighers = weighers
         self.diagnosis = diagnosis
-        self._columns = columns
-        self.filters = []
         self.hosts = []
+        # of the hosts in their order, until one of them changes
+        self._weights = None
 
-    def restrict(self, hosts, lost):
-        """The hosts that the request names, without those it excludes."""
-        request = self.request
-        lost = {id(host) for host in lost}
-        tests = [
-            ('ignore_hosts', request.ignore_hosts, IGNORED, lambda host: host.host not in request.ignore_hosts),
-            ('force_hosts', request.force_hosts, NOT_FORCED, lambda host: host.host in request.force_hosts),
-            ('force_nodes', request.force_nodes, NOT_FORCED, lambda host: host.nodename in request.force_nodes),
-            ('requested_destination', request.destination_host, NOT_FORCED,
-             lambda host: host.host == request.destination_host),
-            ('requested_destination', request.destination_node, NOT_FORCED,
-             lambda host: host.nodename == request.destination_node),
-            ('cell', request.source, OTHER_CELL,
-             lambda host: (host.cell.uuid if host.cell is not None else None) == request.source['cell']),
-            ('claim', lost, LOST, lambda host: id(host) not in lost),
-        ]
-        for name, is_given, refusal, passes in tests:
-            if is_given:
-                kept = [host for host in hosts if passes(host)]
-                for _refused in range(len(hosts) - len(kept)):
-                    self.diagnosis.add(name, refusal)
-                hosts = kept
-        return hosts
+    def filter(self, hosts):
+        """Show the hosts to the filters."""
+        for filter_ in self.filters:
+            if not hosts:
+                break
+            hosts = self._ask(filter_, hosts)
+        self.hosts = hosts
 
-    def ask(self, filter_, hosts):
+    def is_empty(self):
+        return not self.hosts
+
+    def _ask(self, filter_, hosts):
         """The hosts that the filter lets pass; it is noted why others are not."""
         passed = []
         for host, refusal in zip(hosts, filters.ask(filter_, hosts, self.request), strict=True):
@@ -182,45 +161,112 @@ class Candidates:
                 self.diagnosis.add(filter_.name, refusal)
         return passed
 
-    def refuse_later(self, filter_, hosts):
+    def ask_again(self, host, index):
+        """A server was placed on the host: may the server number `index` go there too?"""
+        if self.request.is_forced:
+            return
+        self._weights = None
+        for filter_ in self.filters:
+            if getattr(filter_, 'asks_all_again', False):
+                self._keep(self._ask(filter_, self.hosts))
+            elif filter_.run_filter_for_index(index) and not self._ask(filter_, [host]):
+                self._drop(host)
+                return
+
+    def _keep(self, hosts):
+        self.hosts = hosts
+
+    def _drop(self, host):
+        self.hosts = [other for other in self.hosts if other is not host]
+
+    def weigh(self):
+        """Weights of the hosts, in their order."""
+        return weights.weigh(self.weighers, self.hosts, self.request)
+
+    def best(self):
+        """The host of the greatest weight; at random among the best few if the options say so."""
+        subset = CONF.filter_scheduler.host_subset_size
+        if subset > 1:
+            return random.choice(self.ordered(subset))
+        values = self._weights = self.weigh()
+        greatest = max(values)
+        if CONF.filter_scheduler.shuffle_best_same_weighed_hosts:
+            return random.choice([host for host, value in zip(self.hosts, values, strict=True) if value == greatest])
+        return self.hosts[values.index(greatest)]
+
+    def ordered(self, count):
+        """The best so many hosts, best first; as they were weighed last, if nothing but the weights changed since."""
+        values = self._weights or self.weigh()
+        order = sorted(range(len(self.hosts)), key=lambda index: -values[index])
+        return [self.hosts[index] for index in order[:count]]
+
+
+class ColumnCandidates(Candidates):
+    """The same over columns: the hosts that passed are rows (`rows`, an array)."""
+
+    def __init__(self, request, active, weighers, diagnosis, columns, host_manager):
+        self._columns = columns
+        super().__init__(request, active, weighers, diagnosis)
+        self._host_manager = host_manager
+
+    @property
+    def hosts(self):
+        return [self._columns.hosts[row] for row in self.rows]
+
+    @hosts.setter
+    def hosts(self, hosts):
+        self.rows = self._columns.rows_of(hosts)
+
+    def filter(self, hosts):
+        columns = self._columns
+        alive = columns.all_true()
+        if len(hosts) < len(columns.hosts):
+            alive = ~alive
+            alive[columns.rows_of(hosts)] = True
+        for filter_ in self.filters:
+            if getattr(filter_, 'mask', None) is not None:
+                passes = filters.ask_columns(filter_, columns, self.request)
+                refused = columns.rows_where(alive & ~passes)
+                alive &= passes
+                if len(refused):
+                    self._refuse_later(filter_, [columns.hosts[row] for row in refused])
+            else:
+                seen = [columns.hosts[row] for row in columns.rows_where(alive)]
+                if seen:
+                    alive[:] = False
+                    alive[columns.rows_of(self._ask(filter_, seen))] = True
+        self.rows = columns.rows_where(alive)
+
+    def _refuse_later(self, filter_, hosts):
         """The filter's mask refused these; why is asked for only if somebody reads it."""
         def reasons():
             return [refusal or NO_REASON for refusal in filters.ask(filter_, hosts, self.request)]
         self.diagnosis.add_later(filter_.name, len(hosts), reasons)
 
-    def ask_again(self, host, index):
-        """A server was placed on the host: may the server number `index` go there too?"""
-        if self.request.is_forced:
-            return
-        for filter_ in self.filters:
-            if getattr(filter_, 'asks_all_again', False):
-                self.hosts = self.ask(filter_, self.hosts)
-            elif filter_.run_filter_for_index(index) and not self.ask(filter_, [host]):
-                self.hosts = [other for other in self.hosts if other is not host]
-                return
+    def is_empty(self):
+        return not len(self.rows)
 
-    def _columns_now(self):
-        return self._selector.host_manager.columns() if self._columns is not None else None
+    def _drop(self, host):
+        self.rows = self.rows[self.rows != self._columns.row_of(host)]
 
-    def weights(self):
-        return self._selector.weigh(self.request, self.hosts, self._columns_now())
+    def weigh(self):
+        if not weights.can_use_columns(self.weighers):
+            return self._columns.array(super().weigh())
+        self._host_manager.columns()        # what was promised meanwhile
+        return weights.weigh_columns(self.weighers, self._columns, self.rows)
 
     def best(self):
-        """The host of the greatest weight; at random among the best few if the options say so."""
-        values = self.weights()
-        subset = CONF.filter_scheduler.host_subset_size
-        if subset > 1:
-            return random.choice(self._ordered(values, subset))
-        if CONF.filter_scheduler.shuffle_best_same_weighed_hosts:
-            greatest = max(values)
-            return random.choice([host for host, value in zip(self.hosts, values, strict=True) if value == greatest])
-        # the first of the greatest, of a list or an array
-        return self.hosts[values.index(max(values)) if isinstance(values, list) else int(values.argmax())]
+        options = CONF.filter_scheduler
+        if options.host_subset_size > 1:
+            return random.choice(self.ordered(options.host_subset_size))
+        values = self._weights = self.weigh()
+        index = int(values.argmax())
+        if options.shuffle_best_same_weighed_hosts:
+            index = random.choice(self._columns.rows_where(values == values[index]))
+        return self._columns.hosts[self.rows[index]]
 
     def ordered(self, count):
-        """The best so many hosts, best first."""
-        return self._ordered(self.weights(), count) if self.hosts else []
-
-    def _ordered(self, values, count):
-        order = sorted(range(len(self.hosts)), key=lambda index: -values[index])
-        return [self.hosts[index] for index in order[:count]]
+        if self.is_empty():
+            return []
+        values = self.weigh() if self._weights is None or len(self._weights) != len(self.rows) else self._weights
+        return [self._columns.hosts[self.rows[index]] for index in self._columns.greatest(values, count)]

@@ -55,6 +55,8 @@ class ComputeNode(base.Timestamps, base.SoftDelete, base.Base):
     inventory_used = orm.mapped_column(Json)
     # counts every change of the amounts; a writer that has read them may put it into its WHERE
     generation: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0, server_default='0')
+    # counts what the host reported anew: while it stands still, only amounts have changed
+    reports: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0, server_default='0')
     # what the host says of itself, for people and for filters
     current_workload: orm.Mapped[int | None]
     running_vms: orm.Mapped[int | None]
@@ -82,7 +84,8 @@ class ComputeNode(base.Timestamps, base.SoftDelete, base.Base):
 compute_nodes = ComputeNode.__table__
 
 #: Written by `claims`, and by nobody else.
-CLAIMED = frozenset(('vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'inventory_used', 'generation'))
+CLAIMED = frozenset(('vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers_used', 'inventory_used', 'generation',
+                     'reports'))
 
 
 def insert(conn, values):
@@ -124,12 +127,21 @@ def changed_since(conn, when):
                         .order_by(compute_nodes.c.id)).mappings().all()
 
 
+def marks_since(conn, when):
+    """The same nodes, but only what tells whether and how they changed: their numbers, counters and used amounts."""
+    c = compute_nodes.c
+    return conn.execute(sa.select(
+        c.id, c.deleted, c.updated_at, c.generation, c.reports, c.vcpus_used, c.memory_mb_used, c.local_gb_used,
+        c.servers_used, c.inventory_used).where(c.updated_at >= when)).all()
+
+
 def update(conn, node_id, values):
     """Change what a host reports; the used amounts stay (see `claims`).  Returns whether the node is there."""
     values = {name: value for name, value in values.items() if name not in CLAIMED}
     return conn.execute(
         compute_nodes.update().where(compute_nodes.c.id == node_id, compute_nodes.c.deleted == 0)
-        .values({'updated_at': utcnow(), **values, 'generation': compute_nodes.c.generation + 1})).rowcount > 0
+        .values({'updated_at': utcnow(), **values, 'generation': compute_nodes.c.generation + 1,
+                 'reports': compute_nodes.c.reports + 1})).rowcount > 0
 
 
 def soft_delete(conn, node_id):

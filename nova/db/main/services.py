@@ -30,6 +30,7 @@ class Service(base.Timestamps, base.SoftDelete, base.Base):
         sa.UniqueConstraint('host', 'binary', 'deleted', name='uniq_services0host0binary0deleted'),
         sa.UniqueConstraint('uuid', name='uniq_services0uuid'),
         # what changed since the scheduler last looked
+        sa.Index('services_binary_updated_idx', 'binary', 'updated_at'),
         sa.Index('services_binary_seen_idx', 'binary', 'last_seen_up'),
         base.Base.__table_args__,
     )
@@ -39,7 +40,8 @@ services = Service.__table__
 
 
 def insert(conn, values):
-    return conn.execute(services.insert(), values).inserted_primary_key[0]
+    # A new row counts as changed, so that "changed since" is one column and one index.
+    return conn.execute(services.insert(), {'updated_at': utcnow(), **values}).inserted_primary_key[0]
 
 
 def select(conn, *where):
@@ -66,8 +68,15 @@ def of_hosts(conn, hosts, binary):
 
 def changed_since(conn, binary, when, beats=True):
     """Services of one kind that were made or changed since `when`, or (with `beats`) sent a sign of life."""
-    moments = (services.c.updated_at, services.c.created_at, *((services.c.last_seen_up,) if beats else ()))
+    moments = (services.c.updated_at, *((services.c.last_seen_up,) if beats else ()))
     return select(conn, services.c.binary == binary, sa.or_(*(moment >= when for moment in moments)))
+
+
+def beats(conn, binary, low, high):
+    """(number, last sign of life) of the services of one kind whose numbers are from `low` to `high`."""
+    c = services.c
+    return conn.execute(sa.select(c.id, c.last_seen_up).where(
+        c.binary == binary, c.deleted == 0, c.id.between(low, high))).all()
 
 
 def update(conn, service_id, values):

@@ -20,4 +20,4 @@ class AvailabilityZoneFilter(filters.HostFilter):
         return None if host.availability_zone in request.zones else OTHER_ZONE
 
     def mask(self, hosts, request):
-        return hosts.is_in_zones(request.zones)
+        return hosts.judge_kinds('availability_zone', lambda host: host.availability_zone in request.zones)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
 import json
 
 from nova.scheduler import filters
@@ -38,6 +39,12 @@ def _wanted(request):
             yield name, path[1:], value
 
 
+@functools.lru_cache(maxsize=1000)
+def _parsed(text):
+    # Hosts of one kind say the same.
+    return json.loads(text)
+
+
 def capability(host, path):
     """What a host has at a path, ['cpu_info', 'features']: an attribute of its state, and items within; else None."""
     found = getattr(host, path[0], None) if not path[0].startswith('_') else None
@@ -46,7 +53,7 @@ def capability(host, path):
     for name in path[1:]:
         if isinstance(found, str):
             try:
-                found = json.loads(found)
+                found = _parsed(found)
             except ValueError:
                 return None
         if not isinstance(found, dict):

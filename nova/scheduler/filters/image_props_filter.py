@@ -44,6 +44,9 @@ class ImagePropertiesFilter(filters.HostFilter):
             return OTHER_VERSION
         return None
 
+    def mask(self, hosts, request):
+        return hosts.judge_kinds('image_kind', lambda host: self.refuse(host, request) is None)
+
 
 def _value(properties, names):
     return next((_canonical(properties[name]) for name in names if properties.get(name)), None)

@@ -20,3 +20,6 @@ class TraitsFilter(filters.HostFilter):
             return Refusal('traits', word=f'without {", ".join(sorted(missing))}')
         unwanted = request.forbidden_traits.intersection(host.traits)
         return Refusal('traits', word=f'with {", ".join(sorted(unwanted))}') if unwanted else None
+
+    def mask(self, hosts, request):
+        return hosts.judge_kinds('traits_kind', lambda host: self.refuse(host, request) is None)

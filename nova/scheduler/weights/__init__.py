@@ -9,6 +9,7 @@ may derive from `BaseHostWeigher` and have the documented `weight_multiplier` an
 import functools
 import importlib
 import inspect
+import itertools
 import pkgutil
 
 from nova import exception
@@ -130,13 +131,16 @@ def can_use_columns(weighers):
 
 def weigh_columns(weighers, hosts, indexes):
     """The same over columns: an array of the weights of the hosts at `indexes`."""
-    total = 0.0
+    total = hosts.array(itertools.repeat(0.0, len(indexes)))
     for weigher in weighers:
-        values = getattr(hosts, weigher.column)[indexes].astype(float)
+        multiplier_ = _multiplier_of_many(weigher, hosts, indexes)
+        if isinstance(multiplier_, float) and not multiplier_:
+            continue
+        values = getattr(hosts, weigher.column)[indexes]
         low = values.min() if weigher.minval is None else weigher.minval
         high = values.max() if weigher.maxval is None else weigher.maxval
-        scaled = (values - low) / (high - low) if high != low else values * 0.0
-        total = total + scaled * _multiplier_of_many(weigher, hosts, indexes)
+        if high != low:
+            total += (values - low) * (multiplier_ / (high - low))
     return total
 
 

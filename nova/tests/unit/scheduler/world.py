@@ -44,7 +44,7 @@ def make_state(host='h1', zone=None, service=True, aggregates=(), **values):
     node = objects.ComputeNode(**{
         'id': 1, 'uuid': uuidutils.generate_uuid(), 'host': host, 'hypervisor_hostname': host, 'vcpus': 4,
         'memory_mb': 4096, 'local_gb': 100, 'reserved_vcpus': 0, 'reserved_memory_mb': 0, 'reserved_disk_gb': 0,
-        'vcpus_used': 0, 'memory_mb_used': 0, 'local_gb_used': 0, 'servers_used': 0, 'generation': 0,
+        'vcpus_used': 0, 'memory_mb_used': 0, 'local_gb_used': 0, 'servers_used': 0, 'generation': 0, 'reports': 0,
         'cpu_allocation_ratio': 1.0, 'ram_allocation_ratio': 1.0, 'disk_allocation_ratio': 1.0,
         'hypervisor_version': 1002003,
         'supported_hv_specs': [['x86_64', 'qemu', 'hvm']], 'stats': None, **values})

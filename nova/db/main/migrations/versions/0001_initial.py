@@ -91,6 +91,7 @@ def upgrade():
         sa.Column('servers_used', sa.Integer(), nullable=False, server_default='0'),
         sa.Column('inventory_used', types.Json()),
         sa.Column('generation', sa.BigInteger(), nullable=False, server_default='0'),
+        sa.Column('reports', sa.BigInteger(), nullable=False, server_default='0'),
         sa.Column('current_workload', sa.Integer()),
         sa.Column('running_vms', sa.Integer()),
         sa.Column('disk_available_least', sa.Integer()),
@@ -474,6 +475,8 @@ def upgrade():
     )
     op.create_index('services_binary_seen_idx', 'services',
                     ['binary', 'last_seen_up'])
+    op.create_index('services_binary_updated_idx', 'services',
+                    ['binary', 'updated_at'])
     op.create_table(
         'tags',
         sa.Column('instance_uuid', sa.String(36), primary_key=True),

@@ -24,7 +24,7 @@ OPTS = [
                 help='Calls of the driver that fail before they change anything, as method:when. When is always, once, '
                      'a number (of first calls), or a share such as 30%. Example: spawn:once,reboot:always.'),
     cfg.ListOpt('more_hosts', default=[],
-                help='Names of further hosts that nova-all pretends to be, each with a nova-compute and a fake '
+                help='Names of further hosts that nova-all or nova-compute pretends to be, each with a nova-compute and a fake '
                      'hypervisor of its own: enough to move servers about on a laptop.'),
     cfg.StrOpt('state_file',
                help='File in which the fake hypervisor keeps its guests, so that they outlive nova-compute; %(host)s '

@@ -33,12 +33,17 @@ class Claim(base.NovaObject):
         :param wanted: [{'instance_uuid', 'compute_node_id', 'host', 'node', 'vcpus', 'memory_mb', 'disk_gb',
             'migration_uuid' ('' or missing: none), 'resources' ({class: amount}), 'limits'}, …], each instance and
             migration once.
-        :param group: {'members': uuids, 'limit'}: no host may have claims of more than so many of these servers.
+        :param group: {'uuid', 'policy', 'members': uuids, 'limit'} of a server group: anti-affinity: no host may have
+            claims of more than so many of the members; affinity: one host has them all.
         :returns: {(instance_uuid, migration_uuid), …}
         """
         with db.session.writer(context) as conn:
             made = db.claims.claim_many(conn, [db.claims.Wanted(**item) for item in wanted])
-            return made if group is None else db.claims.keep_apart(conn, made, group['members'], group['limit'])
+            if group is None:
+                return made
+            if group['policy'] == 'affinity':
+                return db.claims.keep_together(conn, made, group['members'], group['uuid'])
+            return db.claims.keep_apart(conn, made, group['members'], group['limit'])
 
     @base.remotable_classmethod
     @base.retried

@@ -3,6 +3,7 @@
 
 import datetime
 
+from oslo_db import exception as db_exc
 from oslo_utils import uuidutils
 
 from nova import db, exception
@@ -33,6 +34,15 @@ class Service(base.TimestampedObject, base.NovaObject):
     @base.remotable_classmethod
     def register(cls, context, host, binary, topic, start_id):
         """The row of this service, made if it is not there; marks it up and notes its start."""
+        try:
+            return cls._register(context, host, binary, topic, start_id)
+        except db_exc.DBDuplicateEntry:
+            # Another worker of the same service was faster.
+            return cls._register(context, host, binary, topic, start_id)
+
+    @classmethod
+    @base.retried
+    def _register(cls, context, host, binary, topic, start_id):
         with db.session.writer(context) as conn:
             row = db.services.by_host_and_binary(conn, host, binary)
             if row is None:

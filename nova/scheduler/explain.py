@@ -119,7 +119,7 @@ def _explain(context, spec, hosts):
 def _refused_by(selector, request, host):
     """(who refused this host, why), asked alone."""
     diagnosis = selection.Diagnosis(1)
-    if selection.restrict([host], request, (), diagnosis):
+    if selection.restrict([host], request, diagnosis):
         for filter_ in selector.filters:
             if filter_.applies(request):
                 refusal = filter_.refusals([host], request)[0]

@@ -29,9 +29,9 @@ def load(request, placing):
 
 
 def guard(request):
-    """What the claims' transaction has to keep, for `Claim.make`: {'members', 'limit'}, or None."""
-    if request.group_policy != 'anti-affinity':
+    """What the claims' transaction has to keep, for `Claim.make`, or None."""
+    if request.group_policy not in ('affinity', 'anti-affinity'):
         return None
-    members = objects.InstanceGroup.get_by_uuid(nova_context.get_admin_context(),
-                                                request.spec.instance_group.uuid).members
-    return {'members': members, 'limit': request.group_limit}
+    group = request.spec.instance_group
+    members = objects.InstanceGroup.get_by_uuid(nova_context.get_admin_context(), group.uuid).members
+    return {'uuid': group.uuid, 'policy': request.group_policy, 'members': members, 'limit': request.group_limit}

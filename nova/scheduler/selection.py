@@ -95,18 +95,19 @@ class Selector:
             filter_ for filter_ in self.filters
             if filter_.applies(request) and (not request.is_rebuild or getattr(filter_, 'RUN_ON_REBUILD', False))]
         weighers = [weigher for weigher in self.weighers if weigher.applies(request)]
-        remaining = restrict(hosts, request, lost, diagnosis)
+        remaining = restrict(hosts, request, diagnosis)
         if columns is not None and len(remaining) >= len(hosts) // 2:
             found = ColumnCandidates(request, active, weighers, diagnosis, columns, self.host_manager)
         else:
             found = Candidates(request, active, weighers, diagnosis)
         found.filter(remaining)
+        # Last, so that a host that is full by now says so.
+        found.exclude(lost)
         return found
 
 
-def restrict(hosts, request, lost, diagnosis):
+def restrict(hosts, request, diagnosis):
     """The hosts that the request names, without those it excludes."""
-    lost = {id(host) for host in lost}
     tests = [
         ('ignore_hosts', request.ignore_hosts, IGNORED, lambda host: host.host not in request.ignore_hosts),
         ('force_hosts', request.force_hosts, NOT_FORCED, lambda host: host.host in request.force_hosts),
@@ -117,7 +118,6 @@ def restrict(hosts, request, lost, diagnosis):
          lambda host: host.nodename == request.destination_node),
         ('cell', request.source, OTHER_CELL,
          lambda host: (host.cell.uuid if host.cell is not None else None) == request.source['cell']),
-        ('claim', lost, LOST, lambda host: id(host) not in lost),
     ]
     for name, is_given, refusal, passes in tests:
         if is_given:
@@ -147,6 +147,13 @@ class Candidates:
                 break
             hosts = self._ask(filter_, hosts)
         self.hosts = hosts
+
+    def exclude(self, hosts):
+        """These are out of the question, though all filters let them pass."""
+        for host in self.hosts if hosts else ():
+            if any(host is other for other in hosts):
+                self.diagnosis.add('claim', LOST)
+                self._drop(host)
 
     def is_empty(self):
         return not self.hosts

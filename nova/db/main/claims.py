@@ -51,7 +51,15 @@ class Claim(base.Base):
     )
 
 
-claims = Claim.__table__
+class GroupLock(base.Base):
+    """One row for each server group with the policy affinity: whoever claims for one of its servers holds it."""
+
+    __tablename__ = 'group_locks'
+
+    group_uuid: orm.Mapped[str] = orm.mapped_column(sa.String(36), primary_key=True)
+
+
+claims, group_locks = Claim.__table__, GroupLock.__table__
 
 # (amount of a claim, used on a node, what may be used at most: total, reserved, ratio; without them no end)
 RESOURCES = (
@@ -210,14 +218,18 @@ def _replace(conn, items):
 
 def _insert(conn, items, stamp):
     """Insert what does not collide; returns how many rows that were."""
-    rows = [{**item.values(), 'created_at': stamp} for item in items]
+    return _insert_new(conn, claims, [{**item.values(), 'created_at': stamp} for item in items])
+
+
+def _insert_new(conn, table, rows):
+    """Insert rows whose keys are not there yet; returns how many that were."""
     name = conn.dialect.name
     if name == 'sqlite':
-        statement = sqlite.insert(claims).on_conflict_do_nothing()
+        statement = sqlite.insert(table).on_conflict_do_nothing()
     elif name == 'postgresql':
-        statement = postgresql.insert(claims).on_conflict_do_nothing()
+        statement = postgresql.insert(table).on_conflict_do_nothing()
     else:
-        statement = mysql.insert(claims).prefix_with('IGNORE')
+        statement = mysql.insert(table).prefix_with('IGNORE')
     return conn.execute(statement.values(rows).inline()).rowcount
 
 
@@ -245,6 +257,35 @@ def keep_apart(conn, made, members, limit):
             release(conn, *key)
             kept.discard(key)
     return kept
+
+
+def keep_together(conn, made, members, group_uuid):
+    """Give back those of the claims just made that are not on the host that has the group; returns the others.
+
+    Nobody else claims for the group from here to the end of the transaction.  Where the group has no host yet, that of
+    the first claim is it.
+    """
+    if not made:
+        return made
+    _insert_new(conn, group_locks, [{'group_uuid': group_uuid}])
+    conn.execute(sa.select(group_locks.c.group_uuid).where(group_locks.c.group_uuid == group_uuid).with_for_update())
+    c = claims.c
+    hosts = {}
+    for row in conn.execute(sa.select(c.host, c.instance_uuid, c.migration_uuid).where(
+            c.instance_uuid.in_(sorted({*members, *(uuid for uuid, _migration in made)}))).order_by(c.id)):
+        hosts[row.instance_uuid, row.migration_uuid] = row.host
+    moving = {uuid for uuid, migration in made if migration}
+    others = [host for key, host in hosts.items() if key not in made and key[0] not in moving]
+    home = others[0] if others else next(host for key, host in hosts.items() if key in made)
+    kept = {key for key in made if hosts[key] == home}
+    for key in sorted(made - kept):
+        release(conn, *key)
+    return kept
+
+
+def forget_group(conn, group_uuid):
+    """The group is gone."""
+    conn.execute(group_locks.delete().where(group_locks.c.group_uuid == group_uuid))
 
 
 def release(conn, instance_uuid, migration_uuid=None):

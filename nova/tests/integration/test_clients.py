@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stock clients with a stock clouds.yaml and no Keystone: the front doors answer them (issue 2, point 4).
+"""Stock clients with a stock clouds.yaml and no Keystone: the front doors answer them.
 
 Each uploads an image, lists flavors, boots by names, shows, stops, starts, reads the console log, and deletes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 and restarts in the middle (issue 2, point 6): separate daemons, RabbitMQ, MariaDB, the fake driver.
+"""kill -9 and restarts in the middle: separate daemons, RabbitMQ, MariaDB, the fake driver.
 
 After everything is back, each server is where its user expects it, or in ERROR with a fault that says why; claims are
 the usage; nothing leaks.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime
 import inspect
 
 from oslo_utils import uuidutils
@@ -212,3 +213,89 @@ class TestSurface(world.World):
         for pin, expected in ((None, True), ('auto', True), ('1.0', True), ('0.9', False)):
             self.set('scheduler', pin, 'upgrade_levels')
             self.assertIs(expected, rpcapi.SchedulerAPI().can_send_version('1.0'))
+
+
+class TestChangesAreSeen(world.World):
+    """What changes about a host is known to the next decision after one refresh."""
+
+    def setUp(self):
+        super().setUp()
+        self.node_id = self.add_host('h1')
+        self.set('refresh_interval', 0.0, 'scheduler')
+        self.manager = manager.SchedulerManager(host='s')
+        self.manager.init_host()
+
+    def takes(self, **spec):
+        try:
+            self.manager.select_destinations(self.context, world.make_spec(**spec), self.uuids(1), 0)
+        except exception.NoValidHost as exc:
+            return str(exc)
+        return True
+
+    def report(self, **values):
+        objects.ComputeNode.report(self.context, 'h1', 'h1', values)
+
+    def service(self, **values):
+        with db.session.writer(self.context) as conn:
+            row = db.services.by_host_and_binary(conn, 'h1', 'nova-compute')
+            db.services.update(conn, row['id'], values)
+
+    def test_disabled_and_enabled(self):
+        self.assertIs(True, self.takes())
+        self.service(disabled=True)
+        self.assertIn('disabled', self.takes())
+        self.service(disabled=False)
+        self.assertIs(True, self.takes())
+
+    def test_down(self):
+        self.service(forced_down=True)
+        self.assertIn('forced down', self.takes())
+
+    def test_silent_and_heard_of_again(self):
+        self.set('service_down_time', 10)
+        self.manager.host_manager._views[None].services_at -= 10
+        c = db.services.services
+        old = db.types.utcnow() - datetime.timedelta(seconds=60)
+        for seen, expected in ((old, 'down'), (db.types.utcnow(), None)):
+            with db.session.writer(self.context) as conn:
+                conn.execute(c.update().values(last_seen_up=seen, updated_at=c.c.updated_at))
+            self.manager.host_manager._views[None].services_at -= 10
+            found = self.takes()
+            self.assertTrue(found is True if expected is None else expected in found, found)
+
+    def test_a_service_that_was_deleted(self):
+        with db.session.writer(self.context) as conn:
+            db.services.soft_delete(conn, db.services.by_host_and_binary(conn, 'h1', 'nova-compute')['id'])
+        self.manager.host_manager._views[None].services_at -= 100
+        self.assertIn('without a service', self.takes())
+
+    def test_a_trait_gained_and_lost(self):
+        wants = {'extra_specs': {'trait:CUSTOM_FAST': 'required'}}
+        self.assertIn('without CUSTOM_FAST', self.takes(**wants))
+        self.report(traits=['CUSTOM_FAST'])
+        self.assertIs(True, self.takes(**wants))
+        self.report(traits=[])
+        self.assertIn('without CUSTOM_FAST', self.takes(**wants))
+
+    def test_full_and_larger(self):
+        self.assertIs(True, self.takes(vcpus=4))
+        self.assertIn('CoreFilter', self.takes(vcpus=4))
+        self.report(vcpus=8)
+        self.assertIs(True, self.takes(vcpus=4))
+
+    def test_another_zone(self):
+        aggregate = objects.Aggregate(self.context, name='a', metadata={'availability_zone': 'west'})
+        aggregate.create()
+        aggregate.add_host('h1')
+        self.manager.update_aggregates(self.context, [aggregate])
+        self.assertIs(True, self.takes(availability_zone='west'))
+        self.assertIn('in another zone', self.takes(availability_zone='nova'))
+        self.manager.delete_aggregate(self.context, aggregate)
+        self.assertIs(True, self.takes(availability_zone='nova'))
+
+    def test_a_new_host_and_one_that_is_gone(self):
+        self.add_host('h2', vcpus=40)
+        self.assertIs(True, self.takes(vcpus=40))
+        with db.session.writer(self.context) as conn:
+            db.compute_nodes.delete_of_host(conn, 'h2')
+        self.assertIn('0 of 1.', self.takes(vcpus=40))

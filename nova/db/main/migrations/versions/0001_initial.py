@@ -181,6 +181,11 @@ def upgrade():
     op.create_index('floating_ips_project_idx', 'floating_ips',
                     ['project_id', 'pool'])
     op.create_table(
+        'group_locks',
+        sa.Column('group_uuid', sa.String(36), primary_key=True),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_table(
         'instance_actions',
         sa.Column('id', types.BIG_ID, primary_key=True),
         sa.Column('action', sa.String(64)),

@@ -110,7 +110,8 @@ def _reschedule(op, exc):
     tried = [*(op.args.get('tried') or []),
              [op.host.name, op.instance.node, (str(exc) or type(exc).__name__)[:500]]]
     op.hand_over('nova-conductor', None, 'schedule_and_build_instances', args={**op.args, 'tried': tried},
-                 values={'host': None, 'node': None, 'compute_id': None, 'task_state': task_states.SCHEDULING,
+                 values={'host': None, 'node': None, 'compute_id': None, 'placement': None,
+                         'task_state': task_states.SCHEDULING,
                          'power_state': power_state.NOSTATE},
                  details=f'{op.host.name}: {exc}')
     op.host.conductor_rpcapi.schedule_and_build_instances(op.context, [op.action.id])

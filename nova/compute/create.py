@@ -8,10 +8,11 @@ import uuid as uuidlib
 
 from oslo_utils import timeutils, uuidutils
 
-from nova import exception, objects
+from nova import exception, numa, objects
 from nova.compute import block_devices, keypairs, records, task_states, vm_states
 from nova.conf import CONF
 from nova.objects import base
+from nova.pci import devices as pci
 
 GIB = 1024 ** 3
 
@@ -72,7 +73,7 @@ def check(api, context, request):
     Raises FlavorNotFound, FlavorDisabled, ImageNotFound, ImageNotActive, FlavorMemoryTooSmall,
     FlavorDiskSmallerThanImage, FlavorDiskSmallerThanMinDisk, KeypairNotFound, InvalidInput, InvalidBDM,
     MetadataLimitExceeded, OnsetFileLimitExceeded, NetworkNotFound, NetworkAmbiguous, SecurityGroupNotFound,
-    InstanceGroupNotFound, QuotaError.
+    InstanceGroupNotFound, NumaInvalid, PciInvalid, PciRequestAliasNotDefined, QuotaError.
     """
     if request.least > request.most:
         raise exception.InvalidInput(reason=f'min_count: {request.least} must not be more than max_count '
@@ -82,6 +83,7 @@ def check(api, context, request):
         raise exception.FlavorNotFound(flavor_id=request.flavor)
     _check_disks(api, context, request, flavor)
     image = _check_image(api, context, request, flavor)
+    check_hardware(flavor, image)
     _check_user_data(request)
     limits = objects.Quotas.limits(context, context.project_id, context.user_id)
     check_items(request.metadata, request.injected_files, limits)
@@ -166,6 +168,12 @@ def check_image(found, image_id, flavor):
         if image.min_disk * GIB > room:
             raise exception.FlavorDiskSmallerThanMinDisk(flavor_size=room, image_min_disk=image.min_disk * GIB)
     return image
+
+
+def check_hardware(flavor, image):
+    """(NUMA constraints, PCI requests) of a flavor with an image.  Raises NumaInvalid, PciInvalid and their kin."""
+    specs, properties = flavor.extra_specs or {}, (image.properties if image is not None else None) or {}
+    return numa.constraints(specs, properties, flavor.vcpus, flavor.memory_mb), pci.requests_of(specs, properties)
 
 
 def _check_user_data(request):

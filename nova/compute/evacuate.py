@@ -35,5 +35,5 @@ def rebuild(op):
         vm_state = vm_states.STOPPED
     migration.arrive('done')
     op.ends(vm_state=vm_state, power_state=op.host.driver.get_info(instance).state, host=op.host.name,
-            node=migration.dest_node, compute_id=migration.dest_compute_id,
+            node=migration.dest_node, compute_id=migration.dest_compute_id, placement=migration.dest_placement,
             launched_at=timeutils.utcnow(with_timezone=True))

@@ -55,7 +55,8 @@ class _Transfer:
         op.host.network.migrate_instance_finish(context, instance, self.migration, dest)
         state = op.host.compute_rpcapi.post_live_migration_at_destination(context, instance, dest, block_migration)
         self.migration.arrive('completed')
-        op.ends(host=dest, node=self.migration.dest_node, compute_id=self.migration.dest_compute_id, power_state=state)
+        op.ends(host=dest, node=self.migration.dest_node, compute_id=self.migration.dest_compute_id, power_state=state,
+                placement=self.migration.dest_placement)
         op.expects(task_states.MIGRATING)
 
     def stayed(self, context, instance, dest, block_migration=False, migrate_data=None):

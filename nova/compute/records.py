@@ -48,6 +48,7 @@ def order(context, instance, row, binary, host, method, args=None, queue_delete=
     return action_id
 
 
+@base.retried
 def note(context, instance, action, values, event=None):
     """Change a server at once and leave a record of who did it.
 
@@ -63,6 +64,7 @@ def note(context, instance, action, values, event=None):
     instance.obj_reset_changes()
 
 
+@base.retried
 def set_tags(context, instance, tags):
     """Give a server these tags and no others, under a lock on its row."""
     with db.session.writer(context) as conn:
@@ -74,6 +76,7 @@ def set_tags(context, instance, tags):
     return instance.tags
 
 
+@base.retried
 def change_metadata(context, instance, metadata, replace, limit):
     """Merge or replace a server's metadata under a lock on its row; returns all of it."""
     with db.session.writer(context) as conn:
@@ -85,6 +88,7 @@ def change_metadata(context, instance, metadata, replace, limit):
     return merged
 
 
+@base.retried
 def delete_metadata(context, instance, key):
     with db.session.writer(context) as conn:
         metadata = _locked_metadata(conn, instance)
@@ -111,9 +115,21 @@ def insert_servers(context, cell_rows, api_rows, quota):
     Returns [(instance values with id, action id)].  Raises TooManyInstances, with nothing recorded.
     """
     uuids = [values['uuid'] for values, *_rest in cell_rows]
+    fits = _insert_global(context, uuids, api_rows, quota)
+    try:
+        return _insert_in_cell(context, cell_rows[:fits])
+    except Exception:
+        for uuid in uuids[:fits]:
+            instance_obj.forget_globally(context, uuid)
+        raise
+
+
+@base.retried
+def _insert_global(context, uuids, api_rows, quota):
+    """How many servers fit the quota, recorded."""
     with db.session.api_writer(context) as conn:
         fits = quotas.check_servers(conn, quota['project_id'], quota['user_id'], quota['deltas'],
-                                            (quota['least'], len(cell_rows)))
+                                    (quota['least'], len(uuids)))
         db.mappings.insert_instances(conn, [mapping for mapping, _spec in api_rows[:fits]])
         db.request_specs.insert(conn, [{'instance_uuid': uuid, 'spec': spec}
                                        for uuid, (_mapping, spec) in zip(uuids, api_rows, strict=True)][:fits])
@@ -122,16 +138,17 @@ def insert_servers(context, cell_rows, api_rows, quota):
                                db.groups.count_members(conn, quota['group_id']),
                                exception.ServerGroupMembersLimitExceeded, more=fits)
             db.groups.add_members(conn, quota['group_id'], uuids[:fits])
+    return fits
+
+
+@base.retried
+def _insert_in_cell(context, cell_rows):
     made = []
-    try:
-        with db.session.writer(context) as conn:
-            for values, bdms, tags, order_values in cell_rows[:fits]:
-                values['id'] = db.instances.insert_one(conn, values)
-                db.block_devices.insert(conn, bdms)
-                db.instances.add_tags(conn, values['uuid'], tags)
-                made.append((values, instance_action.record(conn, context, 'create', values['uuid'], **order_values)))
-    except Exception:
-        for uuid in uuids[:fits]:
-            instance_obj.forget_globally(context, uuid)
-        raise
+    with db.session.writer(context) as conn:
+        for values, bdms, tags, order_values in cell_rows:
+            values.pop('id', None)      # of a try that was rolled back
+            values['id'] = db.instances.insert_one(conn, values)
+            db.block_devices.insert(conn, bdms)
+            db.instances.add_tags(conn, values['uuid'], tags)
+            made.append((values, instance_action.record(conn, context, 'create', values['uuid'], **order_values)))
     return made

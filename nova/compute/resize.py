@@ -73,7 +73,8 @@ def send(op):
         op.host.firewall.remove(instance)
     _pass_on(op, migration.dest_compute, 'finish_resize', args={**op.args, 'disk_info': disk_info},
              values={'host': migration.dest_compute, 'node': migration.dest_node,
-                     'compute_id': migration.dest_compute_id, 'task_state': task_states.RESIZE_MIGRATED})
+                     'compute_id': migration.dest_compute_id, 'placement': migration.dest_placement,
+                     'task_state': task_states.RESIZE_MIGRATED})
 
 
 def _address_of(op, host):
@@ -131,7 +132,8 @@ def revert(op):
     op.host.firewall.remove(instance)
     _pass_on(op, migration.source_compute, 'finish_revert_resize',
              values={'host': migration.source_compute, 'node': migration.source_node,
-                     'compute_id': migration.source_compute_id, **_flavor_values(migration.old_flavor)})
+                     'compute_id': migration.source_compute_id, 'placement': migration.source_placement,
+                     **_flavor_values(migration.old_flavor)})
 
 
 @carries_out('finish_revert_resize')

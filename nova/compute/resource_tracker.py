@@ -4,9 +4,10 @@
 import orjson
 from oslo_log import log
 
-from nova import objects
+from nova import numa, objects
 from nova.compute import monitors
 from nova.conf import CONF
+from nova.pci import devices as pci
 
 LOG = log.getLogger(__name__)
 
@@ -36,6 +37,11 @@ class ResourceTracker:
             LOG.info('Node %s is not here any more', gone)
             self.nodes.pop(gone).destroy()
 
+    def _inventory(self, node, found, devices):
+        """All resource classes of a node: the driver's own, its cells, its PCI devices."""
+        return {**self.driver.get_inventory(node), **pci.inventory(devices),
+                **numa.inventory(found.get('numa_topology'), CONF.cpu_allocation_ratio, CONF.ram_allocation_ratio)}
+
     def build_succeeded(self):
         """Forget the builds that failed before."""
         self._failed_builds = 0
@@ -56,6 +62,7 @@ class ResourceTracker:
 
     def _values(self, node):
         found = self.driver.get_available_resource(node)
+        devices = pci.offered(_listed(found.get('pci_passthrough_devices')))
         cpu_info = found.get('cpu_info')
         if cpu_info is not None and not isinstance(cpu_info, str):
             cpu_info = orjson.dumps(cpu_info).decode()
@@ -69,7 +76,7 @@ class ResourceTracker:
             'host_ip': CONF.my_ip, 'cpu_info': cpu_info,
             'disk_available_least': found.get('disk_available_least'),
             'traits': sorted(self.driver.get_traits(node)),
-            'inventory': self.driver.get_inventory(node),
+            'inventory': self._inventory(node, found, devices), 'pci_stats': devices,
             'stats': {'io_workload': len(self._busy), 'failed_builds': self._failed_builds,
                       **(found.get('stats') or {})},
             'metrics': self._monitors.read(),
@@ -78,3 +85,8 @@ class ResourceTracker:
             'running_vms': self.driver.get_num_instances(),
             'supported_hv_specs': [list(spec) for spec in found.get('supported_instances') or ()],
         }
+
+
+def _listed(devices):
+    """The devices that a driver reports: a list, or the JSON of one."""
+    return (orjson.loads(devices) if isinstance(devices, (str, bytes)) else devices) or []

@@ -80,7 +80,7 @@ def _offload(op):
     op.host.firewall.remove(instance)
     objects.Claim.release(op.context, instance.uuid, '')
     return {'vm_state': vm_states.SHELVED_OFFLOADED, 'power_state': power_state.SHUTDOWN, 'host': None, 'node': None,
-            'compute_id': None}
+            'compute_id': None, 'placement': None}
 
 
 @carries_out('unshelve_instance')
@@ -128,7 +128,7 @@ def _not_here(op):
     """It could not be unshelved here: it is offloaded as before."""
     op.host.firewall.remove(op.instance)
     objects.Claim.release(op.context, op.instance.uuid, '')
-    op.save(host=None, node=None, compute_id=None)
+    op.save(host=None, node=None, compute_id=None, placement=None)
 
 
 def give_up(context, action):
@@ -148,7 +148,7 @@ def give_up(context, action):
         _discard(context, image_id)
     if action.action == 'unshelve' and instance and instance.vm_state == vm_states.SHELVED_OFFLOADED:
         objects.Claim.release(context, instance.uuid, '')
-        return {'host': None, 'node': None, 'compute_id': None}
+        return {'host': None, 'node': None, 'compute_id': None, 'placement': None}
     return {}
 
 

@@ -17,6 +17,11 @@ OPTS = [
     cfg.DictOpt('inventory', default={},
                 help='What each node has besides CPUs, memory and disk, as class:amount, for example '
                      'CUSTOM_BAREMETAL_GOLD:1.'),
+    cfg.IntOpt('numa_cells', default=0, min=0,
+               help='Into how many NUMA cells the CPUs (at most 64) and the memory of each node are split. 0: none are '
+                    'told of.'),
+    cfg.IntOpt('pci_devices', default=0, min=0,
+               help='How many PCI devices (vendor 8086, product 1520, by turns near to each cell) each node has.'),
     cfg.ListOpt('nodes', default=[], help='Names of the nodes of this host. Empty: one, named like the host.'),
     cfg.DictOpt('delays', default={},
                 help='Seconds that calls of the driver take, as method:seconds, for example spawn:0.5,destroy:0.2.'),
@@ -24,8 +29,8 @@ OPTS = [
                 help='Calls of the driver that fail before they change anything, as method:when. When is always, once, '
                      'a number (of first calls), or a share such as 30%. Example: spawn:once,reboot:always.'),
     cfg.ListOpt('more_hosts', default=[],
-                help='Names of further hosts that nova-all or nova-compute pretends to be, each with a nova-compute and a fake '
-                     'hypervisor of its own: enough to move servers about on a laptop.'),
+                help='Names of further hosts that nova-all or nova-compute pretends to be, each with a service and '
+                     'a fake hypervisor of its own: enough to move servers about on a laptop.'),
     cfg.StrOpt('state_file',
                help='File in which the fake hypervisor keeps its guests, so that they outlive nova-compute; %(host)s '
                     'in it stands for the name of the host. Unset: guests end with the process.'),

@@ -8,8 +8,9 @@ GROUP = cfg.OptGroup('filter_scheduler', title='Filters and weighers', help='How
 #: In the order in which they are asked: what rules out most, and costs least, comes first.
 ENABLED_FILTERS = ['ComputeFilter', 'AvailabilityZoneFilter', 'ComputeCapabilitiesFilter', 'ImagePropertiesFilter',
                    'TraitsFilter', 'RetryFilter', 'CoreFilter', 'RamFilter', 'DiskFilter', 'ResourcesFilter',
-                   'SameHostFilter', 'DifferentHostFilter', 'ServerGroupAntiAffinityFilter',
-                   'ServerGroupAffinityFilter', 'TenantAggregateFilter', 'IsolatedAggregateFilter']
+                   'NUMATopologyFilter', 'PciPassthroughFilter', 'SameHostFilter', 'DifferentHostFilter',
+                   'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter', 'TenantAggregateFilter',
+                   'IsolatedAggregateFilter']
 
 
 def _old(name):
@@ -57,6 +58,9 @@ OPTS = [
                  help='How much the version of the hypervisor counts. Positive prefers newer ones.'),
     cfg.FloatOpt('build_failure_weight_multiplier', default=1000000.0,
                  help='How much it counts against a host that builds failed there since one succeeded.'),
+    cfg.FloatOpt('pci_weight_multiplier', default=1.0, min=0.0,
+                 help='How much free PCI devices count: servers that ask for some prefer hosts with many, those that '
+                      'do not prefer hosts with few.'),
     cfg.IntOpt('max_io_ops_per_host', default=8, min=0, deprecated_opts=_old('max_io_ops_per_host'),
                help='IoOpsFilter: with how many servers a host may be busy (building, resizing, snapshotting, …) '
                     'before it takes no more.'),

@@ -31,6 +31,7 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
         return found[0]
 
     @base.remotable
+    @base.retried
     def create(self):
         values = {'uuid': uuidutils.generate_uuid(), 'name': self.name, 'metadata': self.metadata}
         try:
@@ -44,6 +45,7 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
+    @base.retried
     def save(self):
         changes = self.column_changes()
         changes.pop('hosts', None)
@@ -53,12 +55,14 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
+    @base.retried
     def add_host(self, host):
         with db.session.api_writer(self._context) as conn:
             db.aggregates.add_host(conn, self.id, host)
         self.trust('hosts', [*self.hosts, host])
 
     @base.remotable
+    @base.retried
     def delete_host(self, host):
         with db.session.api_writer(self._context) as conn:
             if not db.aggregates.remove_host(conn, self.id, host):
@@ -66,6 +70,7 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
         self.trust('hosts', [name for name in self.hosts if name != host])
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.api_writer(self._context) as conn:
             if not db.aggregates.delete(conn, self.id):

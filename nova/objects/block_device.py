@@ -41,6 +41,7 @@ class BlockDeviceMapping(base.TimestampedObject, base.NovaObject):
         return self.destination_type == 'volume'
 
     @base.remotable_classmethod
+    @base.retried
     def create(cls, context, values):
         """Record one more disk of a server."""
         with db.session.writer(context) as conn:
@@ -48,12 +49,14 @@ class BlockDeviceMapping(base.TimestampedObject, base.NovaObject):
             return cls.from_row(context, db.block_devices.by_uuid(conn, values['uuid']))
 
     @base.remotable
+    @base.retried
     def destroy(self):
         """Forget it.  Again changes nothing."""
         with db.session.writer(self._context) as conn:
             db.block_devices.soft_delete(conn, self.uuid)
 
     @base.remotable
+    @base.retried
     def save(self):
         changes = self.column_changes()
         if changes:

@@ -38,6 +38,7 @@ class CellMapping(base.TimestampedObject, base.NovaObject):
         raise exception.CellMappingNotFound(uuid=uuid)
 
     @base.remotable
+    @base.retried
     def create(self):
         with db.session.api_writer(self._context) as conn:
             self.trust('id', db.mappings.insert_cell(conn, self.column_changes()))
@@ -45,6 +46,7 @@ class CellMapping(base.TimestampedObject, base.NovaObject):
         forget_cache()
 
     @base.remotable
+    @base.retried
     def save(self):
         with db.session.api_writer(self._context) as conn:
             db.mappings.update_cell(conn, self.uuid, self.column_changes())
@@ -52,6 +54,7 @@ class CellMapping(base.TimestampedObject, base.NovaObject):
         forget_cache()
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.api_writer(self._context) as conn:
             if not db.mappings.delete_cell(conn, self.uuid):
@@ -100,6 +103,7 @@ class HostMapping(base.NovaObject):
         return cls.from_row(context, row)
 
     @base.remotable_classmethod
+    @base.retried
     def create_for(cls, context, host, cell_id):
         with db.session.api_writer(context) as conn:
             db.mappings.insert_host(conn, host, cell_id)
@@ -157,6 +161,7 @@ class InstanceMappingList(base.NovaObjectList):
     fields = {'objects': fields.ListOfObjectsField('InstanceMapping')}
 
     @base.remotable_classmethod
+    @base.retried
     def forget_unrecorded(cls, context, older_than_s):
         """Forget servers without a cell that are in no table of servers though they were asked for some time ago.
 

@@ -92,11 +92,13 @@ class ComputeNode(base.TimestampedObject, base.NovaObject):
             return cls._found(context, db.compute_nodes.by_host_and_node(conn, host, nodename), f'{host}:{nodename}')
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.writer(self._context) as conn:
             db.compute_nodes.soft_delete(conn, self.id)
 
 
+@base.retried
 def _map_host(context, host):
     """Hosts are discovered at first contact: note in which cell they are."""
     cell = context.cell

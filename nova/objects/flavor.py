@@ -74,6 +74,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
         return cls.from_row(context, rows[0])
 
     @base.remotable
+    @base.retried
     def create(self):
         """Store a new flavor.  Raises FlavorExists or FlavorIdExists."""
         values = {name: getattr(self, name) for name in _COLUMNS if self.obj_attr_is_set(name)}
@@ -96,6 +97,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
+    @base.retried
     def save(self):
         """Store changed fields; access is `add_access`/`remove_access`."""
         changes = self.column_changes()
@@ -106,6 +108,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
+    @base.retried
     def update_extra_specs(self, to_set, to_delete=()):
         """Merge extra specs and delete keys in one step.  Raises FlavorNotFound if the flavor is gone meanwhile."""
         with db.session.api_writer(self._context) as conn:
@@ -120,6 +123,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
         self.trust('extra_specs', specs)
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.api_writer(self._context) as conn:
             if not db.flavors.delete(conn, self.id):
@@ -131,6 +135,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
             self.trust('projects', db.flavors.projects_of(conn, self.id))
 
     @base.remotable
+    @base.retried
     def add_access(self, project_id):
         try:
             with db.session.api_writer(self._context) as conn:
@@ -140,6 +145,7 @@ class Flavor(base.TimestampedObject, base.NovaObject):
             raise exception.FlavorAccessExists(flavor_id=self.flavorid, project_id=project_id) from exc
 
     @base.remotable
+    @base.retried
     def remove_access(self, project_id):
         with db.session.api_writer(self._context) as conn:
             if not db.flavors.remove_project(conn, self.id, project_id):

@@ -75,6 +75,7 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
         return cls.get_by_address(context, address)
 
     @base.remotable
+    @base.retried
     def deallocate(self):
         """It is nobody's again.  Raises FloatingIpAssociated while it is bound."""
         c = db.networks.floating_ips.c
@@ -111,6 +112,7 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
                 virtual_interface.store_network_info(conn, self.instance_uuid)
 
     @base.remotable_classmethod
+    @base.retried
     def destroy_by_address(cls, context, address):
         """Raises FloatingIpNotFound."""
         with db.session.writer(context) as conn:
@@ -142,6 +144,7 @@ class FloatingIPList(base.NovaObjectList):
             return db.networks.pools(conn)
 
     @base.remotable_classmethod
+    @base.retried
     def create_range(cls, context, ip_range, pool, interface):
         """Add the addresses of a range (its hosts only); how many.  Raises InvalidInput, Conflict."""
         addresses = range_of(ip_range)

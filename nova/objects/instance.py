@@ -89,6 +89,8 @@ class Instance(base.TimestampedObject, base.NovaObject):
         'server_groups': fields.JsonField(default=[]),
         'trusted_certs': fields.JsonField(nullable=True),
         'keypairs': fields.JsonField(default=[]),
+        # {'numa': cells, 'pci': devices} that the claim holds on the host; see `nova.scheduler.placement`
+        'placement': fields.JsonField(nullable=True),
         'tags': fields.ListOfStringsField(default=[]),
         'fault': fields.ObjectField('InstanceFault', nullable=True),
         'volumes': fields.JsonField(default=[]),
@@ -236,6 +238,7 @@ def delete_rows(conn, uuid, values=None):
     db.console_tokens.delete_of(conn, uuid)
 
 
+@base.retried
 def forget_globally(context, uuid):
     """Delete what the global tables know of a server."""
     with db.session.api_writer(context) as conn:

@@ -27,6 +27,7 @@ class KeyPair(base.TimestampedObject, base.NovaObject):
         return cls.from_row(context, row)
 
     @base.remotable
+    @base.retried
     def create(self, limit=-1):
         """Store a new key pair.  Raises KeyPairExists, KeypairLimitExceeded (limit: per user, -1 none)."""
         values = {name: getattr(self, name) for name in ('name', 'user_id', 'fingerprint', 'public_key', 'type')}
@@ -43,6 +44,7 @@ class KeyPair(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable_classmethod
+    @base.retried
     def destroy_by_name(cls, context, user_id, name):
         with db.session.api_writer(context) as conn:
             if not db.key_pairs.delete(conn, user_id, name):

@@ -30,6 +30,9 @@ class Migration(base.TimestampedObject, base.NovaObject):
         'hidden': fields.BooleanField(default=False),
         'old_flavor': fields.JsonField(nullable=True),
         'new_flavor': fields.JsonField(nullable=True),
+        # where on the two hosts it lies, as in `Instance.placement`
+        'source_placement': fields.JsonField(nullable=True),
+        'dest_placement': fields.JsonField(nullable=True),
     }
 
     @property
@@ -100,6 +103,7 @@ def new_values(context, instance, migration_type, status, **more):
             'status': status, 'source_compute': instance.host, 'source_node': instance.node,
             'source_compute_id': instance.compute_id, 'old_instance_type_id': instance.instance_type_id,
             'new_instance_type_id': instance.instance_type_id, 'old_vm_state': instance.vm_state, 'hidden': False,
+            'source_placement': instance.placement,
             'user_id': context.user_id, 'project_id': context.project_id, **more}
 
 

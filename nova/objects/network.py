@@ -50,6 +50,7 @@ class Network(base.TimestampedObject, base.NovaObject):
                 raise exception.NetworkInUse(network_id=self.uuid)
 
     @base.remotable
+    @base.retried
     def associate(self, **values):
         """Set `host` or `project_id`, or both; None takes them away."""
         with db.session.writer(self._context) as conn:
@@ -70,6 +71,7 @@ class NetworkList(base.NovaObjectList):
             return cls.of(context, [Network.from_row(context, row) for row in db.networks.select(conn, *where)])
 
     @base.remotable_classmethod
+    @base.retried
     def create(cls, context, planned):
         """Store networks (see `nova.network.ranges.plan`) and their addresses, all or none.
 

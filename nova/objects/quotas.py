@@ -64,6 +64,7 @@ class Quotas(base.NovaObject):
         return used
 
     @base.remotable_classmethod
+    @base.retried
     def stop_counting(cls, context, instance_uuid):
         """A server that is being deleted leaves its room to others."""
         with db.session.api_writer(context) as conn:
@@ -94,12 +95,14 @@ class Quotas(base.NovaObject):
             db.mappings.update_instance(conn, instance_uuid, dict(amounts))
 
     @base.remotable_classmethod
+    @base.retried
     def set_limits(cls, context, limits, project_id='', user_id='', class_name=''):
         with db.session.api_writer(context) as conn:
             for resource, limit in limits.items():
                 db.quotas.set_limit(conn, resource, limit, class_name, project_id, user_id or '')
 
     @base.remotable_classmethod
+    @base.retried
     def delete(cls, context, project_id, user_id=None):
         with db.session.api_writer(context) as conn:
             db.quotas.delete(conn, project_id, user_id)

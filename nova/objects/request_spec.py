@@ -120,6 +120,7 @@ class RequestSpec(base.NovaObject):
         return spec
 
     @base.remotable
+    @base.retried
     def save(self):
         with db.session.api_writer(self._context) as conn:
             db.request_specs.update(conn, self.instance_uuid, self.obj_to_primitive())
@@ -139,6 +140,8 @@ class Selection(base.NovaObject):
         'availability_zone': fields.optional(),
         'claimed': fields.BooleanField(default=False),
         'limits': fields.JsonField(default={}),
+        # {'numa': cells, 'pci': devices}, where on the host it is; see `nova.scheduler.placement`
+        'placement': fields.JsonField(nullable=True),
     }
 
     @property

@@ -54,6 +54,7 @@ class SecurityGroupRule(base.TimestampedObject, base.NovaObject):
         return cls.from_row(context, row)
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.writer(self._context) as conn:
             db.security_groups.delete_rule(conn, self.id)
@@ -95,6 +96,7 @@ class SecurityGroup(base.TimestampedObject, base.NovaObject):
         return cls.from_row(context, row, rules=[])
 
     @base.remotable
+    @base.retried
     def rename(self, name, description):
         """Raises SecurityGroupExists."""
         try:
@@ -106,6 +108,7 @@ class SecurityGroup(base.TimestampedObject, base.NovaObject):
         self.trust('description', description)
 
     @base.remotable
+    @base.retried
     def destroy(self):
         """Raises SecurityGroupInUse while it holds for servers."""
         with db.session.writer(self._context) as conn:
@@ -114,6 +117,7 @@ class SecurityGroup(base.TimestampedObject, base.NovaObject):
             db.security_groups.delete(conn, self.id)
 
     @base.remotable
+    @base.retried
     def add_rules(self, wanted, limit=-1):
         """Add rules ({protocol, from_port, to_port, cidr, group_id}); returns their ids.
 
@@ -152,6 +156,7 @@ class SecurityGroupList(base.NovaObjectList):
             return cls.of(context, _with_rules(context, conn, db.security_groups.select(conn, *where)))
 
     @base.remotable_classmethod
+    @base.retried
     def get_by_names(cls, context, project_id, names):
         """Without rules; `default` is made at first touch.  Raises SecurityGroupNotFound for a name that is none."""
         names = sorted(set(names))
@@ -196,6 +201,7 @@ class SecurityGroupList(base.NovaObjectList):
         return found
 
     @base.remotable_classmethod
+    @base.retried
     def change_membership(cls, context, instance_uuid, project_id, name, member):
         """Let a group hold for a server (or no more), if it has interfaces.
 
@@ -228,6 +234,7 @@ class SecurityGroupDefaultRule(base.NovaObject):
     }
 
     @base.remotable_classmethod
+    @base.retried
     def create(cls, context, values):
         """Raises Conflict when there is the same already."""
         with db.session.writer(context) as conn:
@@ -247,6 +254,7 @@ class SecurityGroupDefaultRule(base.NovaObject):
         return cls.from_row(context, rows[0])
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.writer(self._context) as conn:
             db.security_groups.delete_default_rule(conn, self.id)

@@ -89,6 +89,7 @@ class Service(base.TimestampedObject, base.NovaObject):
             return cls._found(context, db.services.by_host_and_binary(conn, host, binary), f'{binary} on {host}')
 
     @base.remotable
+    @base.retried
     def save(self):
         changes = self.column_changes()
         changes.pop('availability_zone', None)
@@ -98,6 +99,7 @@ class Service(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
+    @base.retried
     def destroy(self):
         """Forget the service, its compute nodes and, for nova-compute, the host's mapping."""
         with db.session.writer(self._context) as conn:

@@ -142,6 +142,7 @@ class VolumeSnapshot(base.TimestampedObject, base.NovaObject):
         return cls.from_row(context, row)
 
     @base.remotable_classmethod
+    @base.retried
     def create(cls, context, values):
         values = {'id': uuidutils.generate_uuid(), 'project_id': context.project_id, 'user_id': context.user_id,
                   'status': 'available', **values}
@@ -150,6 +151,7 @@ class VolumeSnapshot(base.TimestampedObject, base.NovaObject):
             return cls.from_row(context, db.volumes.by_id(conn, db.volumes.snapshots, values['id']))
 
     @base.remotable
+    @base.retried
     def destroy(self):
         with db.session.api_writer(self._context) as conn:
             db.volumes.delete(conn, db.volumes.snapshots, self.id)

@@ -7,28 +7,28 @@ from nova import context as nova_context
 from nova import objects
 
 
-def make(context, choices, amounts, migration_uuid='', group=None, limits_of=lambda host: None):
+def make(context, choices, migration_uuid='', group=None, limits_of=lambda host: None):
     """Claim for each server what it needs on the host chosen for it.
 
-    :param choices: {instance uuid: HostState}.
-    :param amounts: what each of them needs, `nova.scheduler.request.Amounts`.
+    :param choices: {instance uuid: a choice: its `host` (HostState) and `amounts` (`request.Amounts`)}.
     :param group: what must hold for the server group, see `nova.scheduler.groups.guard`.
     :param limits_of: `Selector.claim_limits`.
     :returns: the uuids of those that have their claim now; the hosts of the others are full, or gone.
     """
     by_cell = collections.defaultdict(dict)
     cells = {}
-    for uuid, host in choices.items():
-        key = host.cell.uuid if host.cell is not None else None
-        cells[key] = host.cell
-        by_cell[key][uuid] = host
+    for uuid, choice in choices.items():
+        cell = choice.host.cell
+        key = cell.uuid if cell is not None else None
+        cells[key] = cell
+        by_cell[key][uuid] = choice
     made = set()
     for key, chosen in by_cell.items():
         with nova_context.target_cell(context, cells[key]) as cell_context:
             made |= {uuid for uuid, _migration in objects.Claim.make(cell_context, [
-                {'instance_uuid': uuid, 'compute_node_id': host.compute_node_id, 'host': host.host,
-                 'node': host.nodename, 'migration_uuid': migration_uuid, 'limits': limits_of(host),
-                 **amounts._asdict()} for uuid, host in chosen.items()], group)}
+                {'instance_uuid': uuid, 'compute_node_id': choice.host.compute_node_id, 'host': choice.host.host,
+                 'node': choice.host.nodename, 'migration_uuid': migration_uuid, 'limits': limits_of(choice.host),
+                 **choice.amounts._asdict()} for uuid, choice in chosen.items()], group)}
     return made
 
 

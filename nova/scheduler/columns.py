@@ -13,7 +13,7 @@ from nova.servicegroup import api as servicegroup
 #: Attributes of a host state that are columns of numbers.
 NUMBERS = ('vcpus_total', 'vcpus_free', 'total_usable_ram_mb', 'memory_mb_free', 'free_ram_mb',
            'total_usable_disk_gb', 'disk_gb_free', 'num_io_ops', 'free_vcpus', 'free_disk_mb', 'num_instances',
-           'failed_builds', 'hypervisor_version')
+           'failed_builds', 'hypervisor_version', 'pci_left')
 
 
 class _Kinds:

@@ -19,6 +19,7 @@ from oslo_log import log as logging
 from nova import concurrency, objects
 from nova import context as nova_context
 from nova.conf import CONF
+from nova.pci import devices as pci
 from nova.servicegroup import api as servicegroup
 
 LOG = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class HostState:
         self.total_usable_ram_mb = self.memory_mb_used = 0
         self.total_usable_disk_gb = self.disk_gb_used = 0
         self.num_instances = 0
+        self.pci_devices = []
         self.inventory, self.inventory_used, self.stats, self.traits = {}, collections.Counter(), {}, ()
         self.cpu_allocation_ratio = self.ram_allocation_ratio = self.disk_allocation_ratio = 1.0
         if compute is not None:
@@ -84,6 +86,7 @@ class HostState:
         self.metrics = compute.metrics or []
         self.pci_stats = compute.pci_stats
         self.numa_topology = compute.numa_topology
+        self.pci_devices = compute.pci_stats or []
         self.traits = compute.traits or []
         self.inventory = compute.inventory or {}
         #: What filters judge alike: hosts of one kind are asked about once.
@@ -150,6 +153,12 @@ class HostState:
     @property
     def free_vcpus(self):
         return self.vcpus_total - self.vcpus_used
+
+    @property
+    def pci_left(self):
+        """How many PCI devices no server has."""
+        return len(self.pci_devices) and sum(
+            not self.inventory_used[pci.resource_class(device)] for device in self.pci_devices)
 
     @property
     def failed_builds(self):

@@ -80,7 +80,6 @@ class Decision:
         self.uuids = uuids
         self.migration_uuid = migration_uuid
         self.request = Request(context, spec)
-        self.amounts = self.request.amounts
         #: {filter: hosts refused}, of the last look.
         self.refusals = {}
         self._lost = []
@@ -104,7 +103,7 @@ class Decision:
             chosen = dict(zip(missing, choices, strict=True))
             placed |= self._claim(chosen)
             if len(placed) == len(self.uuids):
-                return [[self._selection(placed[uuid].host, True),
+                return [[self._selection(placed[uuid].host, True, placed[uuid].placement),
                          *(self._selection(host, False) for host in placed[uuid].alternates)] for uuid in self.uuids]
             self.hosts.refresh(self.context, newer_than=time.monotonic())
             groups.load(self.request, set(self.uuids) - set(placed))
@@ -127,17 +126,17 @@ class Decision:
         """{uuid: Choice} of those whose claims could be made; the hosts of the others are out for this request."""
         try:
             made = claims.make(
-                nova_context.get_admin_context(), {uuid: choice.host for uuid, choice in chosen.items()}, self.amounts,
-                self.migration_uuid, groups.guard(self.request), self.selector.claim_limits)
+                nova_context.get_admin_context(), chosen, self.migration_uuid, groups.guard(self.request),
+                self.selector.claim_limits)
         except BaseException:
             for choice in chosen.values():
-                choice.host.release(self.amounts)
+                choice.host.release(choice.amounts)
             raise
         for uuid, choice in chosen.items():
             if uuid in made:
-                choice.host.settle(self.amounts)
+                choice.host.settle(choice.amounts)
             else:
-                choice.host.release(self.amounts)
+                choice.host.release(choice.amounts)
                 if choice.host not in self._lost:
                     self._lost.append(choice.host)
         return {uuid: chosen[uuid] for uuid in made}
@@ -163,11 +162,12 @@ class Decision:
                             found.add(filter_.name, refusal)
 
     @staticmethod
-    def _selection(host, is_claimed):
+    def _selection(host, is_claimed, placement=None):
         return objects.Selection(host=host.host, node=host.nodename, compute_node_id=host.compute_node_id,
                                  compute_node_uuid=host.uuid, availability_zone=host.availability_zone,
                                  cell_uuid=host.cell.uuid if host.cell is not None else None, claimed=is_claimed,
-                                 limits=dict(host.limits))
+                                 limits=dict(host.limits),
+                                 placement=placement.to_dict() if placement is not None else None)
 
 
 def _uuid(cell):

@@ -4,7 +4,9 @@
 import collections
 import typing
 
+from nova import numa
 from nova.conf import CONF
+from nova.pci import devices as pci
 
 
 class Amounts(typing.NamedTuple):
@@ -33,11 +35,13 @@ class Request:
         self.resources = spec.resources
         self.amounts = Amounts(self.vcpus, self.memory_mb, self.disk_gb, self.resources)
         self.extra_specs = spec.flavor.extra_specs or {}
+        self.numa = numa.constraints(self.extra_specs, self._properties(spec), spec.flavor.vcpus, spec.flavor.memory_mb)
+        self.pci = pci.requests_of(self.extra_specs, self._properties(spec))
         self.required_traits = spec.traits('required')
         self.forbidden_traits = spec.traits('forbidden')
         wanted = spec.availability_zone or CONF.default_schedule_zone
         self.zones = frozenset(zone.strip() for zone in wanted.split(',') if zone.strip()) if wanted else frozenset()
-        self.image_properties = (spec.image.properties if spec.image is not None else None) or {}
+        self.image_properties = self._properties(spec)
         self.ignore_hosts = frozenset(spec.ignore_hosts or ())
         self.force_hosts = frozenset(spec.force_hosts or ())
         self.force_nodes = frozenset(spec.force_nodes or ())
@@ -57,6 +61,10 @@ class Request:
         self.member_hosts = {}
         #: Hosts that servers of this request were placed on in memory, and how many.
         self.placed = collections.Counter()
+
+    @staticmethod
+    def _properties(spec):
+        return (spec.image.properties if spec.image is not None else None) or {}
 
     def hosts_of_group(self):
         """{host: how many servers of the group}, those that are being placed too."""

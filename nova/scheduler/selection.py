@@ -7,7 +7,7 @@ Nothing here does I/O, so nothing happens between filtering and promising.
 import random
 
 from nova.conf import CONF
-from nova.scheduler import filters, weights
+from nova.scheduler import filters, placement, weights
 from nova.scheduler.diagnosis import NO_REASON, Diagnosis, Refusal
 
 IGNORED = Refusal('destination', word='to be ignored', may_change=False)
@@ -19,10 +19,15 @@ LOST = Refusal('claim', word='taken by other servers meanwhile')
 class Choice:
     """A host for one server, and hosts that would do as well (of the same cell, nothing is promised there)."""
 
-    __slots__ = ('alternates', 'host')
+    __slots__ = ('alternates', 'amounts', 'host', 'placement')
 
-    def __init__(self, host):
+    def __init__(self, host, request):
         self.host = host
+        # Without filters (a host that an administrator forced) nobody has asked yet.
+        self.placement = placement.place(request, host)[0] or placement.Placement()
+        self.amounts = request.amounts
+        if self.placement.resources:
+            self.amounts = self.amounts._replace(resources=self.amounts.resources | self.placement.resources)
         self.alternates = []
 
 
@@ -58,7 +63,6 @@ class Selector:
         :param lost: hosts whose claims this request has lost already.
         """
         candidates = self.filter(request, lost)
-        amounts = request.amounts
         choices = []
         request.placed.clear()
         for index in range(count):
@@ -67,12 +71,12 @@ class Selector:
                 candidates.ask_again(choices[-1].host, index)
             if candidates.is_empty():
                 for choice in choices:
-                    choice.host.release(amounts)
+                    choice.host.release(choice.amounts)
                 raise Refused(candidates.diagnosis)
-            host = candidates.best()
-            host.consume(amounts)
-            request.placed[host.host] += 1
-            choices.append(Choice(host))
+            choice = Choice(candidates.best(), request)
+            choice.host.consume(choice.amounts)
+            request.placed[choice.host.host] += 1
+            choices.append(choice)
         if alternates:
             if count > 1:       # one server does not want its own host for an alternate
                 candidates.ask_again(choices[-1].host, count)
@@ -260,7 +264,7 @@ class ColumnCandidates(Candidates):
         if not weights.can_use_columns(self.weighers):
             return self._columns.array(super().weigh())
         self._host_manager.columns()        # what was promised meanwhile
-        return weights.weigh_columns(self.weighers, self._columns, self.rows)
+        return weights.weigh_columns(self.weighers, self._columns, self.rows, self.request)
 
     def best(self):
         options = CONF.filter_scheduler

@@ -197,9 +197,27 @@ class FakeDriver(driver.ComputeDriver):
                                     'topology': {'cores': 4, 'threads': 1, 'sockets': 4}}),
             'disk_available_least': max(0, self._capacity('local_gb') - disk_gb),
             'supported_instances': [(arch, 'fake', 'hvm')],
-            'numa_topology': None,
-            'pci_passthrough_devices': None,
+            'numa_topology': self._numa_topology(),
+            'pci_passthrough_devices': [
+                {'address': f'0000:03:00.{number}', 'vendor_id': '8086', 'product_id': '1520', 'dev_type': 'type-PCI',
+                 'numa_node': number % CONF.fake.numa_cells if CONF.fake.numa_cells else None}
+                for number in range(CONF.fake.pci_devices)],
         }
+
+    def _numa_topology(self):
+        count = CONF.fake.numa_cells
+        if not count:
+            return None
+        share = min(64, self._capacity('vcpus')) // count
+        memory_mb = self._capacity('memory_mb') // count
+        cells = []
+        for number in range(count):
+            cpus = list(range(number * share, (number + 1) * share))
+            cells.append({'id': number, 'cpus': cpus, 'pcpus': cpus, 'memory_mb': memory_mb,
+                          'siblings': [cpus[at:at + 2] for at in range(0, share - 1, 2)],
+                          'pages': [{'size_kb': 4, 'total': memory_mb * 256},
+                                    {'size_kb': 2048, 'total': memory_mb // 4}]})
+        return {'cells': cells}
 
     def get_traits(self, nodename):
         return super().get_traits(nodename) | set(CONF.fake.traits)

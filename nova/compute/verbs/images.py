@@ -74,6 +74,10 @@ class ImageVerbs(Verbs):
                                                 f'{current} can be written to it from version 2.93')
         found = self.image.get(context, image_ref)
         image = create.check_image(found, image_ref, _of_size(instance.flavor, volume))
+        if is_new and create.check_hardware(instance.flavor, image) != create.check_hardware(
+                instance.flavor, instance.image_meta):
+            raise exception.InvalidInput(reason='imageRef: the image wants other NUMA cells, pinned CPUs, pages or '
+                                                'PCI devices than the server has; a rebuild stays where it is')
         limits = objects.Quotas.limits(context, context.project_id, context.user_id)
         create.check_items(changes.get('metadata') or {}, injected_files, limits)
         if key_name is not UNSET:

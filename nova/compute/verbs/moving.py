@@ -3,7 +3,7 @@
 
 from nova import context as nova_context
 from nova import exception, objects
-from nova.compute import records, states, vm_states
+from nova.compute import create, records, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
 from nova.objects import migration as migration_obj
 
@@ -51,6 +51,7 @@ class MovingVerbs(Verbs):
             raise exception.FlavorNotFound(flavor_id=flavor_id)
         if flavor.flavorid == instance.flavor.flavorid:
             raise exception.CannotResizeToSameFlavor()
+        create.check_hardware(flavor, instance.image_meta)
         if instance.image_ref and flavor.root_gb < instance.root_gb:
             raise exception.CannotResizeDisk(
                 reason=f'flavorRef: the root disk of {flavor.root_gb} GB is smaller than the {instance.root_gb} GB '

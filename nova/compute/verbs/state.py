@@ -57,13 +57,10 @@ class StateVerbs(Verbs):
 
     def get_topology(self, context, instance):
         """The server's NUMA cells: {'nodes': […], 'pagesize_kb'}; no nodes where the host lays it out as it likes."""
-        topology = instance.numa_topology if 'numa_topology' in instance.fields else None
-        if not topology:
-            return {'nodes': [], 'pagesize_kb': None}
-        return {'nodes': [{'vcpu_set': cell['cpuset'], 'siblings': cell.get('siblings') or [],
-                           'memory_mb': cell['memory'], 'host_node': cell.get('id'),
-                           'cpu_pinning': cell.get('cpu_pinning') or {}} for cell in topology['cells']],
-                'pagesize_kb': next((cell.get('pagesize') for cell in topology['cells']), None)}
+        cells = (instance.placement or {}).get('numa') or []
+        return {'nodes': [{'vcpu_set': cell['cpus'], 'siblings': [], 'memory_mb': cell['memory_mb'],
+                           'host_node': cell['host_cell'], 'cpu_pinning': cell['pinning'] or {}} for cell in cells],
+                'pagesize_kb': next((cell['page_size_kb'] for cell in cells), None)}
 
     @in_cell
     def reset_state(self, context, instance, error=False):

@@ -90,6 +90,7 @@ def _hand_over(op, spec, selections):
     chosen = selections[0]
     values = {'host': chosen.host, 'node': chosen.node, 'launched_on': chosen.host,
               'compute_id': chosen.compute_node_id, 'availability_zone': chosen.availability_zone,
+              'placement': chosen.placement,
               'vm_state': vm_states.BUILDING, 'task_state': task_states.SCHEDULING}
     op.hand_over('nova-compute', chosen.host, 'build_and_run_instance', args=op.args, values=values,
                  details=f'Chose {chosen.host}')

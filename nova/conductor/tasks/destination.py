@@ -29,7 +29,7 @@ def spec_of(op, flavor=None):
 def chose(migration, selection):
     """Note where it goes."""
     migration.change({'dest_compute': selection.host, 'dest_node': selection.node,
-                      'dest_compute_id': selection.compute_node_id})
+                      'dest_compute_id': selection.compute_node_id, 'dest_placement': selection.placement})
 
 
 def give_up(migration, status='error'):

@@ -7,7 +7,7 @@ project do not both take the last place.
 
 import sqlalchemy as sa
 from sqlalchemy import orm
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
 
 from nova.db.api import base
 from nova.db.types import BIG_ID
@@ -75,10 +75,11 @@ def hold(conn, project_id):
     """Wait until nobody else counts for this project; held until the transaction ends."""
     if conn.dialect.name == 'sqlite':
         return      # a writer is alone there
-    found = conn.execute(sa.select(locks.c.project_id).where(locks.c.project_id == project_id).with_for_update())
-    if found.first() is None:
-        if conn.dialect.name == 'postgresql':
-            conn.execute(postgresql.insert(locks).values(project_id=project_id).on_conflict_do_nothing())
-        else:
-            conn.execute(locks.insert().prefix_with('IGNORE').values(project_id=project_id))
-        conn.execute(sa.select(locks.c.project_id).where(locks.c.project_id == project_id).with_for_update()).first()
+    if conn.dialect.name == 'mysql':
+        # To look for a row that is not there would lock the gap, and two who then insert would wait for each other.
+        conn.execute(mysql.insert(locks).values(project_id=project_id).on_duplicate_key_update(project_id=project_id))
+        return
+    held = sa.select(locks.c.project_id).where(locks.c.project_id == project_id).with_for_update()
+    if conn.execute(held).first() is None:
+        conn.execute(postgresql.insert(locks).values(project_id=project_id).on_conflict_do_nothing())
+        conn.execute(held).first()

@@ -80,6 +80,7 @@ class Instance(base.Timestamps, base.SoftDelete, base.Base):
     server_groups = orm.mapped_column(Json)
     trusted_certs = orm.mapped_column(Json)
     keypairs = orm.mapped_column(Json)
+    placement = orm.mapped_column(Json)
 
     __table_args__ = (
         sa.UniqueConstraint('uuid', name='uniq_instances0uuid'),

@@ -52,6 +52,8 @@ class Migration(base.Base):
     old_flavor = orm.mapped_column(Json)
     new_flavor = orm.mapped_column(Json)
     old_vm_state: Text = _string(32)
+    source_placement = orm.mapped_column(Json)
+    dest_placement = orm.mapped_column(Json)
     created_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT, default=utcnow)
     updated_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(MOMENT)
 

@@ -68,8 +68,12 @@ class Weigher(BaseHostWeigher):
     def weight_multiplier(self, host_state=None):
         return multiplier(self.option, host_state)
 
+    def sign(self, request):
+        """1; or -1 where less of the column is better for this request."""
+        return 1
+
     def _weigh_object(self, host_state, weight_properties):
-        return getattr(host_state, self.column)
+        return self.sign(weight_properties) * getattr(host_state, self.column)
 
 
 def multiplier(option, host_state=None):
@@ -129,7 +133,7 @@ def can_use_columns(weighers):
                and type(weigher)._weigh_object is Weigher._weigh_object for weigher in weighers)
 
 
-def weigh_columns(weighers, hosts, indexes):
+def weigh_columns(weighers, hosts, indexes, request):
     """The same over columns: an array of the weights of the hosts at `indexes`."""
     total = hosts.array(itertools.repeat(0.0, len(indexes)))
     for weigher in weighers:
@@ -137,6 +141,8 @@ def weigh_columns(weighers, hosts, indexes):
         if isinstance(multiplier_, float) and not multiplier_:
             continue
         values = getattr(hosts, weigher.column)[indexes]
+        if weigher.sign(request) < 0:
+            values = -values
         low = values.min() if weigher.minval is None else weigher.minval
         high = values.max() if weigher.maxval is None else weigher.maxval
         if high != low:

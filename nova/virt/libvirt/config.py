@@ -91,12 +91,16 @@ class Boot(Element):
 
 @dataclasses.dataclass
 class Cpu(Element):
-    """mode: as [libvirt]cpu_mode; features: {name: libvirt's policy}; topology: (sockets, cores, threads)."""
+    """mode: as [libvirt]cpu_mode; features: {name: libvirt's policy}; topology: (sockets, cores, threads).
+
+    cells: ((number, CPUs as text, memory in KiB), …) that the guest sees.
+    """
 
     mode: str | None = None
     model: str | None = None
     features: dict = dataclasses.field(default_factory=dict)
     topology: tuple | None = None
+    cells: tuple = ()
 
     def to_element(self):
         topology = None
@@ -106,21 +110,71 @@ class Cpu(Element):
         return element(
             'cpu', optional('model', self.model, fallback='allow'), topology,
             *(element('feature', policy=policy, name=name) for name, policy in sorted(self.features.items())),
+            element('numa', *(element('cell', id=number, cpus=cpus, memory=memory_kib, unit='KiB')
+                              for number, cpus, memory_kib in self.cells)) if self.cells else None,
             mode=self.mode, match='exact' if self.model else None,
             check='none' if self.mode in ('host-model', 'maximum') else None)
 
 
 @dataclasses.dataclass
 class CpuTune(Element):
-    """shares: weight against other guests; quota, period: µs of CPU that each virtual CPU gets of each period (µs)."""
+    """shares: weight against other guests; quota, period: µs of CPU that each virtual CPU gets of each period (µs).
+
+    pins: {CPU of the guest: CPUs of the host, as text}; emulator: those of the host for all else of the guest.
+    """
 
     shares: int | None = None
     period: int | None = None
     quota: int | None = None
+    pins: dict = dataclasses.field(default_factory=dict)
+    emulator: str | None = None
 
     def to_element(self):
         return element('cputune', optional('shares', self.shares), optional('period', self.period),
-                       optional('quota', self.quota))
+                       optional('quota', self.quota),
+                       *(element('vcpupin', vcpu=cpu, cpuset=cpus) for cpu, cpus in sorted(self.pins.items())),
+                       element('emulatorpin', cpuset=self.emulator) if self.emulator else None)
+
+
+@dataclasses.dataclass
+class NumaTune(Element):
+    """Where the guest's memory lies: nodes: ((cell of the guest, cell of the host), …), strictly."""
+
+    nodes: tuple
+
+    def to_element(self):
+        nodeset = ','.join(str(host) for host in sorted({host for _guest, host in self.nodes}))
+        return element('numatune', element('memory', mode='strict', nodeset=nodeset),
+                       *(element('memnode', cellid=guest, mode='strict', nodeset=host) for guest, host in self.nodes))
+
+
+@dataclasses.dataclass
+class MemoryBacking(Element):
+    """pages: ((size in KiB, cell of the guest), …); locked: never swapped out."""
+
+    pages: tuple = ()
+    locked: bool = False
+
+    def to_element(self):
+        return element(
+            'memoryBacking',
+            element('hugepages', *(element('page', size=size_kb, unit='KiB', nodeset=cell)
+                                   for size_kb, cell in self.pages)) if self.pages else None,
+            element('locked') if self.locked else None)
+
+
+@dataclasses.dataclass
+class HostPci(Element):
+    """A PCI device of the host, at its address ('0000:03:00.1')."""
+
+    address: str
+
+    def to_element(self):
+        domain, bus, rest = self.address.split(':')
+        slot, function = rest.split('.')
+        return element('hostdev', element('source', element(
+            'address', domain=f'0x{domain}', bus=f'0x{bus}', slot=f'0x{slot}', function=f'0x{function}')),
+            mode='subsystem', type='pci', managed=True)
 
 
 @dataclasses.dataclass
@@ -215,6 +269,8 @@ class Guest(Element):
     boot: Boot = dataclasses.field(default_factory=Boot)
     cpu: Cpu | None = None
     cputune: CpuTune | None = None
+    numatune: NumaTune | None = None
+    memory_backing: MemoryBacking | None = None
     clock: Clock | None = None
     sysinfo: SystemInfo | None = None
     metadata: Metadata | None = None
@@ -234,8 +290,10 @@ class Guest(Element):
             element('uuid', text=self.uuid),
             element('metadata', self.metadata.to_element()) if self.metadata else None,
             element('memory', text=self.memory_mb, unit='MiB'),
+            _maybe(self.memory_backing),
             element('vcpu', text=self.vcpus),
             _maybe(self.cputune),
+            _maybe(self.numatune),
             _maybe(self.sysinfo),
             self.boot.to_element(),
             element('features', *features) if features else None,

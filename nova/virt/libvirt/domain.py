@@ -12,7 +12,7 @@ from oslo_log import log as logging
 
 from nova import conf, exception
 from nova.virt import hardware, images
-from nova.virt.libvirt import blockinfo, config, paths, vif, volume
+from nova.virt.libvirt import blockinfo, config, paths, topology, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -30,6 +30,8 @@ _SCSI = ('virtio-scsi', 'lsilogic', 'lsisas1068', 'lsisas1078', 'vmpvscsi')
 _DISK_LIMITS = {f'quota:disk_{name}': name for name in (
     'read_bytes_sec', 'read_iops_sec', 'write_bytes_sec', 'write_iops_sec', 'total_bytes_sec', 'total_iops_sec')}
 _SERIAL_PORTS_X86 = 4
+# Pages of this size need not be asked for.
+_SMALL_PAGE_KB = 4
 
 
 class UnsupportedHardware(exception.Invalid):
@@ -77,10 +79,11 @@ def guest(host, plan):
     made = config.Guest(
         virt_type=CONF.libvirt.virt_type, name=instance.name, uuid=instance.uuid,
         memory_mb=plan.flavor.memory_mb, vcpus=plan.flavor.vcpus,
-        boot=_boot(plan, arch), cpu=_cpu(plan), cputune=_cpu_tune(plan), clock=_clock(plan),
+        boot=_boot(plan, arch), cpu=_cpu(plan), cputune=_cpu_tune(host, plan), numatune=_numa_tune(plan),
+        memory_backing=_memory_backing(plan), clock=_clock(plan),
         sysinfo=_system_info(host, plan), metadata=_metadata(plan), **_features(plan, arch))
     made.devices = [*_controllers(plan), *_disks(plan), *_volumes(plan), *_interfaces(plan), *_serials(plan, arch),
-                    *_channels(plan), *_screen(host, plan, arch), *_rng(plan), *_watchdog(plan),
+                    *_channels(plan), *_screen(host, plan, arch), *_rng(plan), *_watchdog(plan), *_host_devices(plan),
                     config.MemoryBalloon(CONF.libvirt.mem_stats_period_seconds)]
     return made
 
@@ -124,7 +127,8 @@ def _cpu(plan):
     mode = CONF.libvirt.cpu_mode or ('host-model' if CONF.libvirt.virt_type == 'kvm' else 'maximum')
     if mode == 'host-passthrough' and CONF.libvirt.virt_type == 'qemu':
         mode = 'maximum'
-    cpu = config.Cpu(topology=_topology(plan))
+    cpu = config.Cpu(topology=_topology(plan), cells=tuple(
+        (cell['id'], hardware.format_cpu_spec(cell['cpus']), cell['memory_mb'] * 1024) for cell in _placed(plan)))
     if mode == 'none':
         return cpu
     if mode == 'custom':
@@ -157,9 +161,42 @@ def _topology(plan):
     return sockets, cores, threads
 
 
-def _cpu_tune(plan):
+def _placed(plan):
+    """The server's cells as its claim placed them on this host; empty where it lies as it likes."""
+    return (plan.instance.placement or {}).get('numa') or []
+
+
+def _cpu_tune(host, plan):
     found = {name: _number(plan, f'quota:cpu_{name}') for name in ('shares', 'period', 'quota')}
-    return config.CpuTune(**found) if any(value is not None for value in found.values()) else None
+    cells = {cell['id']: cell for cell in (topology.numa_topology(host.capabilities) or {}).get('cells', ())} \
+        if _placed(plan) else {}
+    pins, around = {}, set()
+    for cell in _placed(plan):
+        near = cells.get(cell['host_cell'], {}).get('cpus') or []
+        for cpu in cell['cpus']:
+            own = [cell['pinning'][str(cpu)]] if cell['pinning'] else near
+            around.update(own)
+            if own:
+                pins[cpu] = hardware.format_cpu_spec(own)
+    if not pins and all(value is None for value in found.values()):
+        return None
+    return config.CpuTune(**found, pins=pins, emulator=hardware.format_cpu_spec(around) if around else None)
+
+
+def _numa_tune(plan):
+    cells = _placed(plan)
+    return config.NumaTune(tuple((cell['id'], cell['host_cell']) for cell in cells)) if cells else None
+
+
+def _memory_backing(plan):
+    pages = tuple((cell['page_size_kb'], cell['id']) for cell in _placed(plan)
+                  if cell['page_size_kb'] and cell['page_size_kb'] > _SMALL_PAGE_KB)
+    locked = str(plan.specs.get('hw:locked_memory', plan.properties.get('hw_locked_memory', ''))).lower() in _TRUE
+    return config.MemoryBacking(pages, locked) if pages or locked else None
+
+
+def _host_devices(plan):
+    return [config.HostPci(device['address']) for device in (plan.instance.placement or {}).get('pci') or ()]
 
 
 def _number(plan, key):

@@ -9,7 +9,7 @@ from oslo_utils import units
 
 from nova import conf, exception
 from nova.virt import power_state
-from nova.virt.libvirt import diskinfo, disks
+from nova.virt.libvirt import diskinfo, disks, topology
 
 CONF = conf.CONF
 
@@ -38,8 +38,8 @@ def available_resource(host):
         'cpu_info': jsonutils.dumps(cpu_info(host)),
         'disk_available_least': (free_bytes - _promised_bytes()) // units.Gi,
         'supported_instances': supported_instances(host),
-        'numa_topology': None,
-        'pci_passthrough_devices': '[]',
+        'numa_topology': topology.numa_topology(host.capabilities),
+        'pci_passthrough_devices': jsonutils.dumps(topology.pci_devices() if CONF.pci.device_spec else []),
     }
 
 

@@ -5,8 +5,7 @@ import random
 import threading
 
 from nova import context, db, objects
-from nova.scheduler import claims, host_manager
-from nova.scheduler.request import Amounts
+from nova.scheduler import claims, host_manager, selection
 from nova.tests.unit.scheduler import world
 
 
@@ -154,7 +153,9 @@ class TestClaims(world.World):
         states = {node.id: host_manager.HostState(node.host, node.hypervisor_hostname, node)
                   for node in objects.ComputeNodeList.get_all(self.context)}
         chosen = {self.a: states[self.h1], self.b: states[self.h2], self.c: states[self.h1]}
-        self.assertEqual(set(chosen), claims.make(self.context, chosen, Amounts(2, 100, 1)))
+        request = world.make_request(vcpus=2, memory_mb=100, root_gb=1)
+        self.assertEqual(set(chosen), claims.make(self.context, {
+            uuid: selection.Choice(host, request) for uuid, host in chosen.items()}))
         self.assertEqual((4, 2), (self.used(self.h1)[0], self.used(self.h2)[0]))
         claims.release(self.context, {self.a: states[self.h1]})
         self.assertEqual((2, 2), (self.used(self.h1)[0], self.used(self.h2)[0]))

@@ -6,7 +6,9 @@ import json
 import threading
 import unittest
 
+from nova import numa
 from nova.conf import CONF
+from nova.pci import devices
 from nova.scheduler import columns, filters
 from nova.scheduler.diagnosis import Refusal
 from nova.scheduler.filters import (
@@ -26,6 +28,8 @@ from nova.scheduler.filters import (
     json_filter,
     metrics_filter,
     num_instances_filter,
+    numa_topology_filter,
+    pci_passthrough_filter,
     ram_filter,
     resources_filter,
     tenant_aggregate_filter,
@@ -49,6 +53,7 @@ TRAITS, RESOURCES = traits_filter.TraitsFilter, resources_filter.ResourcesFilter
 OUR_AGGREGATE = tenant_aggregate_filter.TenantAggregateFilter
 KEPT = tenant_aggregate_filter.IsolatedAggregateFilter
 NEAR = affinity_filter.SimpleCIDRAffinityFilter
+NUMA, PCI = numa_topology_filter.NUMATopologyFilter, pci_passthrough_filter.PciPassthroughFilter
 CORES, RAM, DISK = (core_filter.AggregateCoreFilter, ram_filter.AggregateRamFilter, disk_filter.AggregateDiskFilter)
 
 CPU = {'cpu_info': json.dumps({'arch': 'x86_64', 'features': ['aes', 'mmx', 'fpu'], 'topology': {'cores': 4}})}
@@ -56,6 +61,17 @@ NO_QUERY = Refusal('query', word='asked with a query that cannot be read', may_c
 NOT_MET = Refusal('query', word='not as the query wants')
 OTHERS = Refusal('tenant', word='kept for other projects')
 GOLD = {'inventory': {'CUSTOM_GOLD': {'total': 4, 'reserved': 1, 'allocation_ratio': 1.0}}}
+
+CELL_LIST = [{'id': number, 'cpus': [2 * number, 2 * number + 1], 'pcpus': [2 * number, 2 * number + 1],
+              'memory_mb': 2048} for number in (0, 1)]
+CELLS = {'numa_topology': {'cells': CELL_LIST}, 'inventory': numa.inventory({'cells': CELL_LIST})}
+DEVICES = [{'address': address, 'vendor_id': '8086', 'product_id': '1520', 'dev_type': 'type-PCI', 'numa_node': 7}
+           for address in 'ab']
+ALIAS = ['{"name": "nic", "vendor_id": "8086", "product_id": "1520", "numa_policy": "required"}']
+NICS = {'pci_stats': DEVICES, 'numa_topology': CELLS['numa_topology'],
+        'inventory': CELLS['inventory'] | devices.inventory(DEVICES)}
+NO_CELLS, NO_ROOM = numa_topology_filter.NO_CELLS, numa_topology_filter.NO_ROOM
+NO_DEVICES = Refusal('pci', word='without the PCI devices')
 
 
 def specs(**values):
@@ -206,6 +222,21 @@ CASES = [
      Refusal('resources', needs=4, best=3, unit='CUSTOM_GOLD', may_change=False)),
     (RESOURCES, {}, {**GOLD, 'inventory_used': {'CUSTOM_GOLD': 2}}, specs(resources__CUSTOM_GOLD='2'),
      Refusal('resources', needs=2, best=1, unit='CUSTOM_GOLD')),
+    # cells and devices
+    (NUMA, {}, {}, {}, None),
+    (NUMA, {}, {}, specs(hw__numa_nodes='1'), NO_CELLS),
+    (NUMA, {}, CELLS, specs(hw__numa_nodes='1'), None),
+    (NUMA, {}, CELLS, {**specs(hw__numa_nodes='3'), 'vcpus': 3, 'memory_mb': 300}, NO_CELLS),
+    (NUMA, {}, CELLS, {**specs(hw__cpu_policy='dedicated'), 'vcpus': 2}, None),
+    (NUMA, {}, CELLS, {**specs(hw__cpu_policy='dedicated'), 'vcpus': 3}, NO_ROOM),
+    (NUMA, {}, {**CELLS, 'inventory_used': {'PCPU_0': 1, 'PCPU_2': 1}},
+     {**specs(hw__cpu_policy='dedicated'), 'vcpus': 2}, NO_ROOM),
+    (PCI, {}, {}, {}, None),
+    (PCI, {'pci.alias': ALIAS}, {}, specs(pci_passthrough__alias='nic:1'), NO_DEVICES),
+    (PCI, {'pci.alias': ALIAS}, NICS, specs(pci_passthrough__alias='nic:2'), None),
+    (PCI, {'pci.alias': ALIAS}, {**NICS, 'inventory_used': {'PCI_a': 1}}, specs(pci_passthrough__alias='nic:2'),
+     NO_DEVICES),
+    (PCI, {'pci.alias': ALIAS}, NICS, specs(pci_passthrough__alias='nic:1', hw__numa_nodes='1'), NO_DEVICES),
     # addresses
     (NEAR, {}, {'host_ip': '10.0.0.1'}, {}, None),
     (NEAR, {}, {'host_ip': '10.0.0.1'}, {'scheduler_hints': {'build_near_host_ip': ['10.0.0.200']}}, None),

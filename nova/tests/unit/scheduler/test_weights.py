@@ -4,7 +4,18 @@ import unittest
 from nova import exception
 from nova.conf import CONF
 from nova.scheduler import columns, filters, weights
-from nova.scheduler.weights import affinity, compute, cpu, disk, hypervisor_version, io_ops, metrics, num_instances, ram
+from nova.scheduler.weights import (
+    affinity,
+    compute,
+    cpu,
+    disk,
+    hypervisor_version,
+    io_ops,
+    metrics,
+    num_instances,
+    pci,
+    ram,
+)
 from nova.tests.unit.scheduler import world
 
 
@@ -48,13 +59,14 @@ class TestWeights(unittest.TestCase):
         table = columns.Columns([world.make_state(), *self.hosts])
         self.assertTrue(weights.can_use_columns(weighers))
         self.assertEqual(weights.weigh(weighers, self.hosts, self.request),
-                         list(weights.weigh_columns(weighers, table, [1, 2, 3])))
+                         list(weights.weigh_columns(weighers, table, [1, 2, 3], self.request)))
 
     def test_a_weigher_from_elsewhere_works(self):
         weighers = weights.load([f'{__name__}.Documented', 'nova.scheduler.weights.all_weighers'])
         self.assertEqual(['Documented', 'ServerGroupSoftAffinityWeigher', 'ServerGroupSoftAntiAffinityWeigher',
                           'BuildFailureWeigher', 'CPUWeigher', 'DiskWeigher', 'HypervisorVersionWeigher',
-                          'IoOpsWeigher', 'MetricsWeigher', 'NumInstancesWeigher', 'RAMWeigher'],
+                          'IoOpsWeigher', 'MetricsWeigher', 'NumInstancesWeigher',
+                          'PCIWeigher', 'RAMWeigher'],
                          [weigher.name for weigher in weighers])
         self.assertFalse(weights.can_use_columns(weighers))
         self.assertEqual([1.0, 0.5, 2.0], weights.weigh(weighers[:1], self.hosts, self.request))
@@ -82,6 +94,8 @@ CASES = [
      [0.0, 1.0]),
     (metrics.MetricsWeigher, {'metrics.weight_setting': ['temperature=1.0'], 'metrics.required': False}, [METERED, {}],
      [1.0, 0.0]),
+    (pci.PCIWeigher, {}, [{'pci_stats': [{'address': 'a'}, {'address': 'b'}]}, {}], [0.0, 1.0]),
+    (pci.PCIWeigher, {}, [{'pci_stats': [{'address': 'a'}], 'inventory_used': {'PCI_a': 1}}, {}], [0.0, 0.0]),
     # what aggregates say counts for their hosts
     (ram.RAMWeigher, {}, [{'memory_mb': 1000, 'aggregates': [{'ram_weight_multiplier': '3'}]}, {'memory_mb': 4000}],
      [0.75, 1.0]),
@@ -120,7 +134,8 @@ class TestEachWeigher(unittest.TestCase):
         for weigher, hosts, expected in self.cases():
             if weights.can_use_columns([weigher]):
                 table = columns.Columns([*hosts, world.make_state()])
-                self.assertEqual(expected, list(weights.weigh_columns([weigher], table, list(range(len(hosts))))))
+                self.assertEqual(expected, list(weights.weigh_columns([weigher], table, list(range(len(hosts))),
+                                                                      self.request())))
 
     def test_every_weigher_has_cases(self):
         self.assertEqual(set(weights.all_weighers()), {cls for cls, *_rest in CASES})

@@ -7,6 +7,12 @@ GROUP = cfg.OptGroup('scheduler', title='Scheduler',
                      help='nova-scheduler keeps the state of all hosts in memory and reads what changed.')
 
 OPTS = [
+    cfg.StrOpt('driver', default='filter_scheduler',
+               choices=[('filter_scheduler', 'filters, then weighers'),
+                        ('caching_scheduler', 'the same, on knowledge that may be a minute old'),
+                        ('chance_scheduler', 'any host that is enabled, alive, and has room')],
+               deprecated_opts=[cfg.DeprecatedOpt('scheduler_driver', group='DEFAULT')],
+               help='How hosts are chosen. Whichever it is, claims keep hosts from being given more than they have.'),
     cfg.FloatOpt('refresh_interval', default=1.0, min=0.0,
                  help='Seconds for which the scheduler believes what it knows of the hosts; older, it reads what '
                       'changed since, before it decides. 0: before every decision. A decision on old knowledge is '

@@ -28,6 +28,8 @@ LOG = logging.getLogger(__name__)
 OVERLAP = datetime.timedelta(seconds=10)
 #: From so many hosts on, filters and weighers work over columns.
 COLUMNS_FROM = 200
+#: Seconds for which the caching scheduler believes what it knows.
+CACHED_S = 60
 #: Seconds for which aggregates are believed, unless somebody tells us of a change.
 AGGREGATES_S = 30
 
@@ -321,7 +323,7 @@ class HostManager:
             [scheduler]refresh_interval says how old it may be.
         """
         if newer_than is None:
-            newer_than = time.monotonic() - CONF.scheduler.refresh_interval
+            newer_than = time.monotonic() - _believed_s()
         if self._refreshed_at is not None and self._refreshed_at >= newer_than:
             return
         with concurrency.lock('scheduler: host states'):
@@ -480,6 +482,12 @@ class HostManager:
 
     def delete_aggregate(self, aggregate):
         self._take_aggregates([known for known in self._aggregates if known.id != aggregate.id])
+
+
+def _believed_s():
+    """For how many seconds what is known of the hosts is believed."""
+    interval = CONF.scheduler.refresh_interval
+    return max(interval, CACHED_S) if CONF.scheduler.driver == 'caching_scheduler' else interval
 
 
 def _is_older(moment, seconds):

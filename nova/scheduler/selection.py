@@ -16,6 +16,17 @@ OTHER_CELL = Refusal('cell', word='in another cell than the server', may_change=
 LOST = Refusal('claim', word='taken by other servers meanwhile')
 
 
+#: What a host must be even if chance decides.
+CHANCE_FILTERS = ['ComputeFilter', 'RetryFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']
+
+
+class Chance(weights.BaseHostWeigher):
+    """Any host is as good as another."""
+
+    def _weigh_object(self, host_state, weight_properties):
+        return random.random()
+
+
 class Choice:
     """A host for one server, and hosts that would do as well (of the same cell, nothing is promised there)."""
 
@@ -45,8 +56,10 @@ class Selector:
     def __init__(self, host_manager):
         self.host_manager = host_manager
         settings = CONF.filter_scheduler
-        self.filters = filters.load(settings.available_filters, settings.enabled_filters)
-        self.weighers = weights.load(settings.weight_classes)
+        by_chance = CONF.scheduler.driver == 'chance_scheduler'
+        self.filters = filters.load(settings.available_filters, CHANCE_FILTERS if by_chance else
+                                    settings.enabled_filters)
+        self.weighers = [Chance()] if by_chance else weights.load(settings.weight_classes)
         self._limiting = [filter_ for filter_ in self.filters if hasattr(filter_, 'claim_limits')]
 
     def claim_limits(self, host):

@@ -215,6 +215,33 @@ class TestSurface(world.World):
             self.assertIs(expected, rpcapi.SchedulerAPI().can_send_version('1.0'))
 
 
+class TestOtherDrivers(world.World):
+    """The schedulers of earlier releases, as options of the one."""
+
+    def place(self, count, **spec):
+        scheduler = manager.SchedulerManager(host='s')
+        scheduler.init_host()
+        self.statements.clear()
+        return [scheduler.select_destinations(self.context, world.make_spec(**spec), self.uuids(1), 0)[0][0].host
+                for _time in range(count)]
+
+    def test_chance_takes_any_host_that_has_room(self):
+        self.set('driver', 'chance_scheduler', 'scheduler')
+        for number in range(4):
+            self.add_host(f'h{number}', vcpus=40, memory_mb=100000 * (number + 1))
+        self.add_host('off', service={'disabled': True})
+        found = self.place(60, memory_mb=64, root_gb=0)
+        self.assertEqual({'h0', 'h1', 'h2', 'h3'}, set(found))
+        # The zone is nobody's business here.
+        self.assertEqual(1, len(self.place(1, availability_zone='nowhere', root_gb=0)))
+
+    def test_caching_does_not_look_again_for_a_minute(self):
+        self.set('driver', 'caching_scheduler', 'scheduler')
+        self.add_host('h1')
+        self.place(3)
+        self.assertEqual({'UPDATE', 'INSERT'}, {text.split()[0] for text in self.statements})
+
+
 class TestChangesAreSeen(world.World):
     """What changes about a host is known to the next decision after one refresh."""
 

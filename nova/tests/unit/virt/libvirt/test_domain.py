@@ -46,6 +46,34 @@ class TestGuest(base.LibvirtCase):
                 expected.topology = (1, 1, 1)
                 self.assertEqual(expected, self.make(base.make_server()).cpu)
 
+    def test_cells_pins_pages_and_devices_are_where_the_claim_put_them(self):
+        server = base.make_server(vcpus=4, memory_mb=512)
+        cells = [{'id': number, 'cpus': [2 * number, 2 * number + 1], 'memory_mb': 256, 'host_cell': 1 - number,
+                  'page_size_kb': 2048, 'siblings': [],
+                  'pinning': {str(2 * number): 6 - number, str(2 * number + 1): 3}}
+                 for number in (0, 1)]
+        server.placement = {'numa': cells, 'pci': [{'address': '0000:03:00.1'}]}
+        guest = self.make(server)
+        self.assertEqual(((0, '0-1', 262144), (1, '2-3', 262144)), guest.cpu.cells)
+        self.assertEqual(({0: '6', 1: '3', 2: '5', 3: '3'}, '3,5-6'), (guest.cputune.pins, guest.cputune.emulator))
+        self.assertEqual(((0, 1), (1, 0)), guest.numatune.nodes)
+        self.assertEqual(((2048, 0), (2048, 1)), guest.memory_backing.pages)
+        root = guest.to_element()
+        self.assertEqual([('0', 'strict', '1'), ('1', 'strict', '0')], [
+            (node.get('cellid'), node.get('mode'), node.get('nodeset')) for node in root.iterfind('numatune/memnode')])
+        self.assertEqual(['2048', '2048'], [page.get('size') for page in root.iterfind('memoryBacking/hugepages/page')])
+        self.assertEqual(('0x0000', '0x03', '0x00', '0x1'), tuple(
+            root.find('devices/hostdev/source/address').get(name) for name in ('domain', 'bus', 'slot', 'function')))
+
+    def test_without_a_placement_nothing_is_said_of_cells(self):
+        root = self.make(base.make_server()).to_element()
+        for path in ('numatune', 'memoryBacking', 'cpu/numa', 'cputune', 'devices/hostdev'):
+            self.assertIsNone(root.find(path), path)
+
+    def test_memory_may_be_locked(self):
+        root = self.make(base.make_server({'hw:locked_memory': 'true'})).to_element()
+        self.assertIsNotNone(root.find('memoryBacking/locked'))
+
     def test_custom_cpu_without_a_model_names_the_option(self):
         self.options('libvirt', cpu_mode='custom')
         with self.assertRaises(exception.ConfigInvalid) as raised:

@@ -9,7 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / '_ext'))
 project = 'nova'
 author = 'The authors of this project'
 copyright = author  # noqa: A001  Sphinx's name
-extensions = ['oslo_config.sphinxext', 'state_table']
+extensions = ['oslo_config.sphinxext', 'microversion_table', 'state_table', 'fault_table', 'notification_tables',
+              'server_actions', 'support_matrix', 'guest_shapes']
 exclude_patterns = []
 html_theme = 'alabaster'
 html_theme_options = {'description': 'Servers on demand, over the OpenStack Compute API', 'fixed_sidebar': True}

@@ -8,16 +8,19 @@ from nova.compute import states
 
 HEAD = ('Action', 'Allowed in', 'While', 'Meanwhile', 'Ends in', 'If it fails', 'Needs')
 
+_SHARES = {states.NO_SHARES: 'no shares', states.SOUND_SHARES: 'no share in error'}
 
-def _needs(action):
+
+def needs(action):
     return ', '.join(filter(None, ('launched once' if action.launched else '', 'not locked' if action.lock else '',
-                                   {'needed': 'a host', 'up': 'a host that is up'}.get(action.host, ''))))
+                                   {'needed': 'a host', 'up': 'a host that is up'}.get(action.host, ''),
+                                   _SHARES.get(action.shares, ''))))
 
 
 def _row(action):
     return (action.name, 'any' if action.vm is None else ', '.join(action.vm),
             'any' if action.tasks is None else ', '.join(task or 'nothing' for task in action.tasks),
-            ', '.join(action.meanwhile), action.ends or 'unchanged', action.fails or 'unchanged', _needs(action))
+            ', '.join(action.meanwhile), action.ends or 'unchanged', action.fails or 'unchanged', needs(action))
 
 
 class StateTable(Directive):

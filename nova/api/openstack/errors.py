@@ -4,7 +4,9 @@
 import http
 
 import orjson
+from oslo_db import exception as db_exception
 from oslo_log import log as logging
+from oslo_utils import uuidutils
 
 from nova import exception
 
@@ -24,6 +26,8 @@ FAULT_NAMES = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'i
 
 STATUS_LINES = {status.value: f'{status.value} {status.phrase}' for status in http.HTTPStatus}
 
+#: What every database can hold.
+LARGEST_ID = 2 ** 63 - 1
 #: Said of a URL or method that does not exist (at this version).
 NO_SUCH_URL = 'The resource could not be found.'
 
@@ -37,6 +41,20 @@ class Refused(exception.NovaException):
         super().__init__(message)
         if status is not None:
             self.status = status
+
+
+def number(name, text):
+    """The id of a row that a URL or body has, as a number; rows have those above 0.
+
+    Raises Refused, which names the field: with 404 for what is an id elsewhere (a UUID), or an impossible number.
+    """
+    found = str(text)
+    digits = found.removeprefix('-')
+    if uuidutils.is_uuid_like(found):
+        raise Refused(f'{name}: there is none with the id {found}; ids are numbers here.', 404)
+    if not (digits.isascii() and digits.isdigit()) or int(digits[:20]) > LARGEST_ID:
+        raise Refused(f'{name}: {found[:50]!r} is not a whole number of 0 to {LARGEST_ID}.')
+    return int(found)
 
 
 class Undeclared(AssertionError):
@@ -57,7 +75,8 @@ def response(error, declared, context):
     """(status, message) of an exception that a handler raised.
 
     :param declared: {exception class: status or None for the default of its kind} of the route.
-    What is not declared is a bug of ours: 500, logged once with its traceback.
+    What is not declared is a bug of ours: 500, logged once with its traceback; unless the database, or a service beside
+    us, went away.
     """
     if isinstance(error, Refused):
         return error.status, error.message
@@ -70,6 +89,12 @@ def response(error, declared, context):
             break
     if isinstance(error, exception.PolicyNotAuthorized):
         return 403, error.message
+    if isinstance(error, exception.NeighbourUnavailable):
+        LOG.error('Request failed: %s', error.message)
+        return 503, error.message
+    if isinstance(error, db_exception.DBConnectionError):
+        LOG.error('Request failed: the database does not answer: %s', error.__cause__ or error)
+        return 503, 'The database does not answer at the moment. Nothing was done; try again in a few seconds.'
     LOG.error('Request failed', exc_info=error)
     return 500, unforeseen(context.request_id if context is not None else '-')
 
@@ -80,5 +105,5 @@ def _message(error):
 
 def is_declared(error, declared):
     """Whether a handler may raise this."""
-    return (isinstance(error, (Refused, exception.PolicyNotAuthorized))
+    return (isinstance(error, (Refused, exception.PolicyNotAuthorized, exception.NeighbourUnavailable))
             or any(cls in declared for cls in type(error).__mro__))

@@ -31,9 +31,10 @@ class Links:
     `version` is the version's segment ('/v2.1'), `project` '' or '/<project id>', if the client put it into its URL.
     """
 
-    __slots__ = ('base', 'bookmark', 'own')
+    __slots__ = ('base', 'bookmark', 'own', 'version')
 
     def __init__(self, environ, version, project):
+        self.version = version
         self.base = base = base_url(environ)
         self.own = f'{base}{version}{project}'
         self.bookmark = f'{base}{project}'

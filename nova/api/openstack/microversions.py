@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Microversions: which there are, and which one a request asks for.
 
-Versions are 2.1 to 2.104.  Inside they are the number after the dot; declarations write them as text ('2.53').  A range
-is inclusive on both ends.
+Versions are 2.1 to the newest of `history`.  Inside they are the number after the dot; declarations write them as text
+('2.53').  A range is inclusive on both ends.
 """
 
 import re
 import typing
 
 from nova import exception
+from nova.api.openstack import history
 
 MIN = 1
-MAX = 104
+MAX = len(history.HISTORY)
 
 OLD_HEADER = 'X-OpenStack-Nova-API-Version'
 NEW_HEADER = 'OpenStack-API-Version'
@@ -25,7 +26,7 @@ class InvalidVersion(exception.Invalid):
 
 
 class VersionNotSupported(exception.Invalid):
-    msg_fmt = 'Version %(version)s is not supported by the API. Minimum is 2.1 and maximum is 2.104.'
+    msg_fmt = f'Version %(version)s is not supported by the API. Minimum is 2.{MIN} and maximum is 2.{MAX}.'
 
 
 class At(typing.NamedTuple):

@@ -18,6 +18,7 @@ passed at all, so that the handler's own default holds.
 import base64
 import binascii
 import functools
+import ipaddress
 import re
 import urllib.parse
 from typing import NamedTuple
@@ -45,16 +46,17 @@ class Field:
     convert = None
 
     def __init__(self, name, *, since=None, until=None, required=False, nullable=False, default=ABSENT, to=None,
-                 says=None, single=None, many=False, doc=None):
+                 says=None, single=None, many=False, doc=None, in_v2=None):
         """
         :param says: what is allowed, in words: ends the sentence "<field>: <value> is not ...".
         :param single: in a query: since which version giving it twice is an error ('2.1': always); else the last wins.
         :param many: in a query: the handler gets the list of all values.
+        :param in_v2: the field that takes its place in /v2.
         """
         self.name, self.range = name, microversions.Range(since, until)
         self.required = microversions.Range(required) if isinstance(required, str) else required
         self.nullable, self.default, self.to = nullable, default, to or name
-        self.says, self.many, self.doc = says, many, doc
+        self.says, self.many, self.doc, self.in_v2 = says, many, doc, in_v2
         self.single = microversions.Range(single) if single else ()
         if name is not None and not self.to.isidentifier():
             raise ValueError(f'{name!r} is no name for an argument: give it one with to=')
@@ -207,6 +209,11 @@ class Ip(Text):
     def __init__(self, name, *, version='', **kwargs):
         super().__init__(name, format=f'ipv{version}' if version else 'ip', says=f'an IPv{version} address' if version
                          else 'an IP address', **kwargs)
+
+    @staticmethod
+    def convert(value):
+        """As RFC 5952 writes it."""
+        return str(ipaddress.ip_address(value)) if value else value
 
 
 class Cidr(Text):
@@ -512,7 +519,8 @@ class Table:
 
     def select(self, fields, at):
         """The rows that hold at a version: of several with one name, the last."""
-        return {field.name: field for field in fields if at.minor in field.range}
+        return {field.name: field.in_v2 if at.legacy and field.in_v2 else field for field in fields
+                if at.minor in field.range}
 
     def compile(self, at):
         """The keys themselves, without `within`."""

@@ -30,6 +30,35 @@ ABSENT = object()
 LIST, DETAIL, SHOW, CREATE, UPDATE = 'index', 'detail', 'show', 'create', 'update'
 
 
+def schema_of(kind):
+    """The JSON Schema that a short form means: 'string', 'string?' (or null), 'string*' (a list of them).
+
+    Several types in a list, and a JSON Schema, are themselves; None is None.
+    """
+    if not isinstance(kind, str):
+        return {'type': kind} if isinstance(kind, list) else kind
+    if kind.endswith('*'):
+        return {'type': 'array', 'items': schema_of(kind[:-1])}
+    return {'type': [kind[:-1], 'null']} if kind.endswith('?') else {'type': kind}
+
+
+def shape(optional=(), **keys):
+    """The JSON Schema of an object with these keys (name=short form or schema); all are required but `optional`."""
+    return {'type': 'object', 'properties': {name: schema_of(kind) for name, kind in keys.items()},
+            'required': [name for name in keys if name not in optional]}
+
+
+def many(schema):
+    """The JSON Schema of a list."""
+    return {'type': 'array', 'items': schema}
+
+
+#: The links of an item, that of a page to the next one, and the metadata of an item.
+LINKS = many(shape(optional=('type',), rel='string', href='string', type='string'))
+NEXT = {**many(shape(rel={'const': 'next'}, href='string')), 'minItems': 1, 'maxItems': 1}
+MAP = {'type': 'object', 'additionalProperties': {'type': 'string'}}
+
+
 class Field:
     """One key of an answer.
 
@@ -38,12 +67,14 @@ class Field:
     :param needs: what a query has to load for it (a name or several), told to handlers that take `needs`.
     :param policy: a rule (nova.policy.Rule); the field is only there for those whom it allows.
     :param view: a Table for the value; with `many`, for each item of it.
-    :param type: of the value, for the documentation: 'string', 'integer', ... or a JSON Schema.
+    :param type: of the value, for the documentation and the tests: see `schema_of`.
+    :param optional: the getter may return ABSENT.
     """
 
     def __init__(self, name, getter=None, *, on=None, since=None, until=None, needs=(), policy=None, view=None,
-                 many=False, type=None, doc=None):
-        self.name, self.policy, self.view, self.many, self.type, self.doc = name, policy, view, many, type, doc
+                 many=False, type=None, optional=False, doc=None):
+        self.name, self.policy, self.view, self.many, self.doc = name, policy, view, many, doc
+        self.type, self.optional = schema_of(type), optional
         self.needs = frozenset([needs] if isinstance(needs, str) else needs)
         self.get, self.wants_request = _getter(name if getter is None else getter)
         if isinstance(since, dict):
@@ -111,18 +142,23 @@ class Table:
             self._memo[key] = Flat(rows.values(), minor, operation, allowed)
         return self._memo[key]
 
-    def one(self, key=None):
-        """The answer {key: item}; without a key, the item itself."""
-        return One(self, key)
+    def one(self, key=None, otherwise=None, empty=False):
+        """The answer {key: item}; without a key, the item itself.
 
-    def many(self, key, links=None, marker='id', since=None):
+        :param otherwise: the JSON Schema of what the handler may answer instead (`wsgi.Answer(raw=…)`).
+        :param empty: the handler may answer None: no body.
+        """
+        return One(self, key, otherwise, empty)
+
+    def many(self, key, links=None, marker='id', since=None, otherwise=None):
         """The answer {key: [items]}.
 
         :param links: the key of the link to the next page, which is there when the page is full.
         :param marker: what identifies the last item in that link: an attribute's name or a function.
         :param since: the version from which there is such a link.
+        :param otherwise: the JSON Schema of items that the handler gives as they are (`wsgi.Answer(more=…)`).
         """
-        return Many(self, key, links, marker, since)
+        return Many(self, key, links, marker, since, otherwise)
 
 
 class Flat:
@@ -171,8 +207,8 @@ def _with_request(field, nested):
 class One:
     """How a single item is wrapped."""
 
-    def __init__(self, table, key):
-        self.table, self.key = table, key
+    def __init__(self, table, key, otherwise=None, empty=False):
+        self.table, self.key, self.otherwise, self.empty = table, key, otherwise, empty
 
     def bounds(self):
         return self.table.bounds()
@@ -185,8 +221,8 @@ class One:
 class Many:
     """How a list is wrapped, and its link to the next page."""
 
-    def __init__(self, table, key, links, marker, since):
-        self.table, self.key, self.links = table, key, links
+    def __init__(self, table, key, links, marker, since, otherwise):
+        self.table, self.key, self.links, self.otherwise = table, key, links, otherwise
         self.marker = operator.attrgetter(marker) if isinstance(marker, str) else marker
         self.range = microversions.Range(since)
 

@@ -33,6 +33,7 @@ How to add a resource: make a module in `nova.api.openstack.compute`; it is foun
   `may`: further statuses that an `Answer` may have.
 * `policy`: a Rule; `target`: function of the handler's arguments that says whose thing it is, if not the caller's.
 * `since`, `until`: versions in which the route exists.
+* `words`: whether a fixed word that stood in the place of its id at other versions is an id (of no use) now.
 """
 
 import functools
@@ -49,6 +50,7 @@ from nova.api.openstack import errors as faults
 from nova.api.openstack import links, microversions, schema, versions
 from nova.api.openstack.errors import Refused
 from nova.conf import CONF
+from nova.notifications import tell
 
 LOG = log.getLogger(__name__)
 
@@ -65,13 +67,14 @@ strict = False
 class Answer:
     """A handler's answer with more than the thing itself."""
 
-    def __init__(self, item=None, *, headers=(), status=None, location=None, raw=None):
+    def __init__(self, item=None, *, headers=(), status=None, location=None, raw=None, more=()):
         """
         :param location: path ('/servers/x') of the Location header.
         :param raw: JSON instead of what the view would make.
+        :param more: JSON of items that come after those of the list.
         """
         self.item, self.headers, self.status, self.location = item, list(headers), status, location
-        self.raw = raw
+        self.raw, self.more = raw, list(more)
 
 
 class Request:
@@ -95,11 +98,11 @@ class Route:
     """A handler and everything declared of it."""
 
     def __init__(self, method, suffix, *, body=None, query=None, view=None, success=None, errors=(), policy=None,
-                 target=None, since=None, until=None, on=None, flags=(), action=None, may=()):
+                 target=None, since=None, until=None, on=None, flags=(), action=None, may=(), words=False):
         self.method, self.suffix, self.action = method, suffix, action
         self.body, self.query, self.view = body, query, view
         self.success = success if isinstance(success, dict) else {'2.1': success or _SUCCESS[method]}
-        self.may = may
+        self.may, self.words = may, words
         self.errors = dict.fromkeys(errors) if not isinstance(errors, dict) else errors
         self.policy, self.target, self.flags = policy, target, flags
         self.range = microversions.Range(since, until)
@@ -199,7 +202,7 @@ class Endpoint:
         return self.table.compile(self.at.minor, self.route.on, allowed)
 
     def _render(self, answer, flat, request):
-        headers, status = [], self.success
+        headers, status, more = [], self.success, ()
         if isinstance(answer, Answer):
             headers = list(answer.headers)
             if answer.status:
@@ -210,10 +213,13 @@ class Endpoint:
                 headers.append(('Location', request.links.to(answer.location)))
             if answer.raw is not None:
                 return status, headers, orjson.dumps(answer.raw)
-            answer = answer.item
+            answer, more = answer.item, answer.more
         if self.route.view is None or status == 204 or (answer is None and self.route.view.table is not None):
             return status, headers, b''
-        return status, headers, orjson.dumps(self.route.view.render(flat, answer, request))
+        body = self.route.view.render(flat, answer, request)
+        if more:
+            body[self.route.view.key] += more
+        return status, headers, orjson.dumps(body)
 
 
 _instances = {}
@@ -253,7 +259,11 @@ class Table:
             # A fixed segment hides a variable one (/flavors/detail, /flavors/{id}); where it has no such method, the
             # variable one is meant.  Where it had one at other versions, the URL is gone: 404.
             found = next(filter(None, self._all(self.root, method, segments, ())), ())
-        return found, [(route, parts) for route, parts in found if minor in route.range]
+        here = [(route, parts) for route, parts in found if minor in route.range]
+        if found and not here:
+            here = [(route, parts) for routes in self._all(self.root, method, segments, ()) for route, parts in routes
+                    if route.words and minor in route.range]
+        return found, here
 
     def _all(self, node, method, segments, values):
         """What `_find` gives, for every way to read the path."""
@@ -317,8 +327,10 @@ class Application:
             status, headers, body = self._answer(environ, context, minor)
         except Exception as error:
             status, message = faults.response(error, getattr(environ.get('nova.found'), 'errors', {}), context)
-            if strict and status == 500:
-                raise
+            if status == 500:
+                tell.api_fault(context, environ.get('PATH_INFO', ''), status, error)
+                if strict:
+                    raise
             headers, body = [], faults.body(status, message)
         if not self.legacy:
             headers += microversions.HEADERS[minor]
@@ -340,10 +352,10 @@ class Application:
             if project != context.project_id and not _PROJECT.fullmatch(project):
                 raise Refused(faults.NO_SUCH_URL, 404)
         if segments and not segments[-1]:
-            segments.pop()
-            if not segments and project == context.project_id and environ['REQUEST_METHOD'] == 'GET':
-                return 200, [], orjson.dumps({'version': versions.full('v2.0' if self.legacy else 'v2.1',
-                                                                       links.base_url(environ))})
+            if segments != [''] or project != context.project_id or environ['REQUEST_METHOD'] != 'GET':
+                raise Refused(faults.NO_SUCH_URL, 404)      # an id that is empty
+            return 200, [], orjson.dumps({'version': versions.full('v2.0' if self.legacy else 'v2.1',
+                                                                   links.base_url(environ))})
         found, candidates = self.table.match(environ['REQUEST_METHOD'], segments, minor)
         if not candidates:
             raise Refused(faults.NO_SUCH_URL, 404)

@@ -5,16 +5,17 @@
     paste.app_factory = nova.api.standalone.app:factory
     door = identity
 
-Without `door` the last part of the mount point (`/identity`, `/image`, `/network`) says which one it is.
+Without `door` the last part of the mount point (`/identity`, `/image`, `/network`, `/volume`) says which one it is.
 """
 
 from nova import conf, exception
-from nova.api.standalone import identity, image, network, tokens, users
+from nova.api.standalone import identity, image, network, tokens, users, volume
 
 CONF = conf.CONF
 
 #: Name -> application.
-DOORS = {'identity': identity.application, 'image': image.application, 'network': network.application}
+DOORS = {'identity': identity.application, 'image': image.application, 'network': network.application,
+         'volume': volume.application}
 
 
 class Doors:

@@ -17,6 +17,8 @@ SERVICES = (
     ('identity', 'keystone', '/identity/v3'),
     ('image', 'glance', '/image'),
     ('network', 'neutron', '/network'),
+    ('block-storage', 'cinder', '/volume/v3'),
+    ('volumev3', 'cinderv3', '/volume/v3'),
 )
 
 

@@ -10,7 +10,7 @@ from nova import conf, exception, image
 from nova.api.standalone import image_views as views
 from nova.api.standalone import routing
 from nova.api.standalone.routing import Route
-from nova.image import format_inspect, local
+from nova.image import formats, local
 from nova.image import record as image_record
 
 CONF = conf.CONF
@@ -219,6 +219,11 @@ class ImageDoor:
         self.show_member(call, image_id, project_id)
         self.store.set_member(call.context, image_id, project_id, None)
 
+    def tasks(self, call, image_id):
+        """Content is taken while the request waits: there are none."""
+        self.store.show(call.context, image_id)
+        return {'tasks': []}
+
     def routes(self):
         one = '/v2/images/{image_id}'
         yield Route('GET', '/?', self.versions, 300, public=True)
@@ -233,6 +238,7 @@ class ImageDoor:
         yield Route('GET', one, self.show)
         yield Route('PATCH', one, self.update)
         yield Route('DELETE', one, self.delete, 204)
+        yield Route('GET', f'{one}/tasks', self.tasks)
         yield Route('PUT', f'{one}/file', self.upload, 204)
         yield Route('GET', f'{one}/file', self.download)
         yield Route('PUT', f'{one}/stage', self.stage, 204)
@@ -255,7 +261,7 @@ def _content(req):
     """
     source, wanted, got = req.environ['wsgi.input'], req.content_length, 0
     while wanted is None or got < wanted:
-        chunk = source.read(format_inspect.CHUNK if wanted is None else min(format_inspect.CHUNK, wanted - got))
+        chunk = source.read(formats.CHUNK if wanted is None else min(formats.CHUNK, wanted - got))
         if not chunk:
             break
         got += len(chunk)

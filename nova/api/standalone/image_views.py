@@ -2,7 +2,7 @@
 """Images on the wire of the image door: documents, schemas, filters, and patches."""
 
 from nova import exception
-from nova.image import format_inspect
+from nova.image import formats
 from nova.image import record as image_record
 
 PATCH_TYPES = ('application/openstack-images-v2.1-json-patch', 'application/openstack-images-v2.0-json-patch')
@@ -27,7 +27,7 @@ _FIELDS = {
     'size': {'type': ['null', 'integer'], 'readOnly': True},
     'virtual_size': {'type': ['null', 'integer'], 'readOnly': True},
     'container_format': {**_STRING, 'enum': [None, *image_record.CONTAINER_FORMATS]},
-    'disk_format': {**_STRING, 'enum': [None, *format_inspect.DISK_FORMATS]},
+    'disk_format': {**_STRING, 'enum': [None, *formats.DISK_FORMATS]},
     'created_at': {'type': 'string', 'readOnly': True},
     'updated_at': {'type': 'string', 'readOnly': True},
     'min_ram': _INTEGER,

@@ -125,10 +125,11 @@ class Door:
     """A WSGI application made of routes.
 
     :param fault: function (status, title, message, exception class name) -> body of an error, as this API words it.
+    :param headers: of every answer.
     """
 
-    def __init__(self, routes, fault):
-        self._fault = fault
+    def __init__(self, routes, fault, headers=()):
+        self._fault, self._headers = fault, dict(headers)
         self._table = [(re.compile(re.sub(r'\{(\w+)\}', r'(?P<\1>[^/]+)', route.path) + '/?'), route)
                        for route in routes]
 
@@ -144,6 +145,7 @@ class Door:
             LOG.exception('%s %s failed', req.method, req.path)
             response = self._error(req, 500, 'An unexpected error prevented the server from fulfilling your request.',
                                    'InternalError')
+        response.headers.update(self._headers)
         return response(environ, start_response)
 
     def _respond(self, req):

@@ -4,25 +4,25 @@
 from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
-from nova.api.openstack.errors import Refused
+from nova.api.openstack.errors import number
 from nova.api.openstack.schema import KEY, HostName, List, Map, Name, Table, Text, Uuid, ZoneName
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import MAP, Field
 from nova.api.openstack.view import Table as View
 from nova.compute import aggregates
 from nova.policy import ADMIN, Rule
 
 ALL_BUT_CREATE = ('index', 'show', 'update', 'add_host', 'remove_host', 'set_metadata')
 VIEW = View(
-    Field('id'),
-    Field('uuid', since='2.41'),
-    Field('name'),
-    Field('availability_zone'),
-    Field('hosts', on=ALL_BUT_CREATE),
-    Field('metadata', on=ALL_BUT_CREATE),
-    Field('created_at', lambda found: micros(found.created_at)),
-    Field('updated_at', lambda found: micros(found.updated_at)),
-    Field('deleted', lambda found: False),
-    Field('deleted_at', lambda found: None),
+    Field('id', type='integer'),
+    Field('uuid', since='2.41', type='string'),
+    Field('name', type='string'),
+    Field('availability_zone', type='string?'),
+    Field('hosts', on=ALL_BUT_CREATE, type='string*'),
+    Field('metadata', on=ALL_BUT_CREATE, type=MAP),
+    Field('created_at', lambda found: micros(found.created_at), type='string'),
+    Field('updated_at', lambda found: micros(found.updated_at), type='string?'),
+    Field('deleted', lambda found: False, type='boolean'),
+    Field('deleted_at', lambda found: None, type='string?'),
 )
 CREATE = Table(Name('name', required=True), ZoneName('availability_zone', nullable=True), within='aggregate')
 UPDATE = Table(Name('name'), ZoneName('availability_zone', nullable=True), within='aggregate', at_least=1)
@@ -36,9 +36,7 @@ CACHE = Table(List('cache', Table(Uuid('id', required=True)), min=1, unique=True
 
 
 def _number(aggregate_id):
-    if not aggregate_id.isdigit():
-        raise Refused(f'aggregate_id: {aggregate_id!r} is not a number.')
-    return int(aggregate_id)
+    return number('aggregate_id', aggregate_id)
 
 
 class Aggregates(wsgi.Resource):

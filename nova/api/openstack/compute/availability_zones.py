@@ -4,16 +4,20 @@
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
 from nova.api.openstack.compute.services import HIDDEN
-from nova.api.openstack.view import Field, Table
+from nova.api.openstack.view import Field, Table, shape
 from nova.compute import api as compute_api
 from nova.conf import CONF
 from nova.policy import ADMIN, ANYBODY, Rule
 
+_STATE = shape(available='boolean')
+#: host -> binary -> how it is
+_HOSTS = {'type': ['object', 'null'], 'additionalProperties': {'type': 'object', 'additionalProperties': shape(
+    active='boolean', available='boolean', updated_at='string?')}}
 VIEW = Table(
-    Field('zoneName', 'name'),
-    Field('zoneState', lambda zone: {'available': zone.available}),
-    Field('hosts', lambda zone: None, on='index'),
-    Field('hosts', 'hosts', on='detail'),
+    Field('zoneName', 'name', type='string'),
+    Field('zoneState', lambda zone: {'available': zone.available}, type=_STATE),
+    Field('hosts', lambda zone: None, on='index', type='null'),
+    Field('hosts', 'hosts', on='detail', type=_HOSTS),
 )
 
 
@@ -41,7 +45,7 @@ class AvailabilityZones(wsgi.Resource):
     def _zones(self, context):
         """Available are those with a service that is enabled and up."""
         found = {}
-        for service in self.hosts.service_list(context.elevated()):
+        for service in self.hosts.service_list(context.elevated())[0]:
             if service.binary in HIDDEN:
                 continue
             up = self.hosts.servicegroup.service_is_up(service)

@@ -19,11 +19,13 @@ class BaremetalNodes(wsgi.Resource):
 
     path = '/os-baremetal-nodes'
 
-    @wsgi.get(until='2.35', policy=RULE, errors=(IronicMissing,))
+    @wsgi.get(until='2.35', policy=Rule('os-baremetal-nodes:list', ADMIN, formerly='os-baremetal-nodes'),
+              errors=(IronicMissing,))
     def index(self, context):
         raise IronicMissing()
 
-    @wsgi.get('/{node}', until='2.35', policy=RULE, errors=(IronicMissing,))
+    @wsgi.get('/{node}', until='2.35', policy=Rule('os-baremetal-nodes:show', ADMIN, formerly='os-baremetal-nodes'),
+              errors=(IronicMissing,))
     def show(self, context, node):
         raise IronicMissing()
 
@@ -34,3 +36,17 @@ class BaremetalNodes(wsgi.Resource):
     @wsgi.delete('/{node}', until='2.35', policy=RULE)
     def delete(self, context, node):
         raise Refused('Nodes are removed with the bare metal service.')
+
+
+class BaremetalInterfaces(wsgi.Resource):
+    """Interfaces of machines."""
+
+    path = '/os-baremetal-nodes/{node}'
+
+    @wsgi.action('add_interface', until='2.35', body=ANY, policy=RULE)
+    def add_interface(self, context, node):
+        raise Refused('Interfaces are added with the bare metal service.')
+
+    @wsgi.action('remove_interface', until='2.35', body=ANY, policy=RULE)
+    def remove_interface(self, context, node):
+        raise Refused('Interfaces are removed with the bare metal service.')

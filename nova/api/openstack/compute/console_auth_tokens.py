@@ -7,11 +7,12 @@ from nova.api.openstack.view import ABSENT, Field, Table
 from nova.policy import ADMIN, Rule
 
 VIEW = Table(
-    Field('instance_uuid'),
-    Field('host'),
-    Field('port'),
-    Field('internal_access_path'),
-    Field('tls_port', lambda found: found.tls_port if found.console_type == 'spice-direct' else ABSENT, since='2.99'),
+    Field('instance_uuid', type='string'),
+    Field('host', type='string?'),
+    Field('port', type='integer'),
+    Field('internal_access_path', type='string?'),
+    Field('tls_port', lambda found: found.tls_port if found.console_type == 'spice-direct' else ABSENT, since='2.99',
+          type='integer?', optional=True),
 )
 RULE = Rule('os-console-auth-tokens', ADMIN)
 

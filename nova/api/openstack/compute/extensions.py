@@ -3,7 +3,7 @@
 
 from nova import exception
 from nova.api.openstack import versions, wsgi
-from nova.api.openstack.view import Field, Plain, Table
+from nova.api.openstack.view import LINKS, Field, Plain, Table, many, shape
 from nova.policy import ANYBODY, Rule
 
 ALIASES = [
@@ -30,12 +30,13 @@ ALIASES = [
 ]
 
 VIEW = Table(
-    Field('alias', lambda alias: alias),
-    Field('name', lambda alias: ''.join(word.capitalize() for word in alias.removeprefix('os-').split('-'))),
-    Field('description', lambda alias: f'The part of the API that was the extension {alias}.'),
-    Field('links', lambda alias: []),
-    Field('namespace', lambda alias: 'http://docs.openstack.org/compute/ext/fake_xml'),
-    Field('updated', lambda alias: '2014-12-03T00:00:00Z'),
+    Field('alias', lambda alias: alias, type='string'),
+    Field('name', lambda alias: ''.join(word.capitalize() for word in alias.removeprefix('os-').split('-')),
+          type='string'),
+    Field('description', lambda alias: f'The part of the API that was the extension {alias}.', type='string'),
+    Field('links', lambda alias: [], type=LINKS),
+    Field('namespace', lambda alias: 'http://docs.openstack.org/compute/ext/fake_xml', type='string'),
+    Field('updated', lambda alias: '2014-12-03T00:00:00Z', type='string'),
 )
 _RULE = Rule('extensions', ANYBODY)
 
@@ -60,12 +61,16 @@ class Extensions(wsgi.Resource):
         return alias
 
 
+_DOCUMENT = shape(**dict.fromkeys(('id', 'status', 'version', 'min_version', 'updated'), 'string'), links=LINKS,
+                  **{'media-types': many(shape(base='string', type='string'))})
+
+
 class Versions(wsgi.Resource):
     """Documents of the versions, for clients that look for them inside one."""
 
     path = '/versions'
 
-    @wsgi.get('/{version_id}', view=Plain('version'), errors=(exception.NotFound,))
+    @wsgi.get('/{version_id}', view=Plain('version', _DOCUMENT), errors=(exception.NotFound,))
     def show(self, context, version_id, links):
         if version_id not in versions.VERSIONS:
             raise exception.NotFound(f'There is no version {version_id}')

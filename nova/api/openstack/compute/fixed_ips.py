@@ -12,11 +12,11 @@ from nova.policy import ADMIN, Rule
 
 RULE = Rule('os-fixed-ips', ADMIN)
 VIEW = Table(
-    Field('address', lambda found: found['address']),
-    Field('cidr', lambda found: found['cidr']),
-    Field('host', lambda found: found['host']),
-    Field('hostname', lambda found: found['hostname']),
-    Field('reserved', lambda found: found['reserved'], since='2.4'),
+    Field('address', lambda found: found['address'], type='string'),
+    Field('cidr', lambda found: found['cidr'], type='string'),
+    Field('host', lambda found: found['host'], type='string?'),
+    Field('hostname', lambda found: found['hostname'], type='string?'),
+    Field('reserved', lambda found: found['reserved'], since='2.4', type='boolean'),
 )
 
 

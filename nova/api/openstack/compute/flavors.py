@@ -24,8 +24,9 @@ from nova.api.openstack.schema import (
     Text,
     Value,
 )
-from nova.api.openstack.view import CREATE, DETAIL, SHOW, UPDATE, Field, Plain
+from nova.api.openstack.view import CREATE, DETAIL, LINKS, MAP, SHOW, UPDATE, Field, Plain
 from nova.api.openstack.view import Table as View
+from nova.notifications import tell
 from nova.policy import ADMIN, READER, Rule
 
 SPECS_INDEX = Rule('os-flavor-extra-specs:index', READER)
@@ -34,21 +35,21 @@ SORT_KEYS = ('created_at', 'description', 'disabled', 'ephemeral_gb', 'flavorid'
              'name', 'root_gb', 'swap', 'updated_at', 'vcpu_weight', 'vcpus')
 
 VIEW = View(
-    Field('id', 'flavorid'),
-    Field('name'),
-    Field('links', lambda flavor, request: request.links.item('flavors', flavor.flavorid)),
-    Field('description', since='2.55'),
-    Field('ram', 'memory_mb', on=_FULL),
-    Field('vcpus', on=_FULL),
-    Field('disk', 'root_gb', on=_FULL),
-    Field('OS-FLV-EXT-DATA:ephemeral', 'ephemeral_gb', on=_FULL),
-    Field('swap', lambda flavor: flavor.swap or '', on=_FULL, until='2.74'),
-    Field('swap', on=_FULL, since='2.75'),
+    Field('id', 'flavorid', type='string'),
+    Field('name', type='string'),
+    Field('links', lambda flavor, request: request.links.item('flavors', flavor.flavorid), type=LINKS),
+    Field('description', since='2.55', type='string?'),
+    Field('ram', 'memory_mb', on=_FULL, type='integer'),
+    Field('vcpus', on=_FULL, type='integer'),
+    Field('disk', 'root_gb', on=_FULL, type='integer'),
+    Field('OS-FLV-EXT-DATA:ephemeral', 'ephemeral_gb', on=_FULL, type='integer'),
+    Field('swap', lambda flavor: flavor.swap or '', on=_FULL, until='2.74', type=['integer', 'string']),
+    Field('swap', on=_FULL, since='2.75', type='integer'),
     Field('rxtx_factor', lambda flavor: 1.0 if flavor.rxtx_factor is None else flavor.rxtx_factor, on=_FULL,
-          until='2.101'),
-    Field('OS-FLV-DISABLED:disabled', 'disabled', on=_FULL, until='2.101'),
-    Field('os-flavor-access:is_public', 'is_public', on=_FULL),
-    Field('extra_specs', on=_FULL, since='2.61', policy=SPECS_INDEX),
+          until='2.101', type='number'),
+    Field('OS-FLV-DISABLED:disabled', 'disabled', on=_FULL, until='2.101', type='boolean'),
+    Field('os-flavor-access:is_public', 'is_public', on=_FULL, type='boolean'),
+    Field('extra_specs', on=_FULL, since='2.61', policy=SPECS_INDEX, type=MAP),
 )
 CREATE_BODY = Table(
     Name('name', required=True),
@@ -115,6 +116,7 @@ class Flavors(wsgi.Resource):
         flavor = objects.Flavor(context, flavorid=uuidutils.generate_uuid() if flavorid is None else str(flavorid),
                                 **values)
         flavor.create()
+        tell.flavor(context, 'create', flavor)
         return flavor
 
     @wsgi.put('/{flavor_id}', since='2.55', body=UPDATE_BODY, view=VIEW.one('flavor'),
@@ -124,13 +126,16 @@ class Flavors(wsgi.Resource):
         flavor = objects.Flavor.get_by_flavor_id(context, flavor_id)
         flavor.description = description
         flavor.save()
+        tell.flavor(context, 'update', flavor)
         return flavor
 
     @wsgi.delete('/{flavor_id}', success=202, policy=Rule('os-flavor-manage:delete', ADMIN,
                                                          formerly='os-flavor-manage'),
                  errors=(exception.FlavorNotFound,))
     def delete(self, context, flavor_id):
-        objects.Flavor.get_by_flavor_id(context, flavor_id).destroy()
+        flavor = objects.Flavor.get_by_flavor_id(context, flavor_id)
+        flavor.destroy()
+        tell.flavor(context, 'delete', flavor)
 
 
 def _public(context, text):
@@ -143,6 +148,12 @@ def _public(context, text):
         return strutils.bool_from_string(text, strict=True)
     except ValueError as error:
         raise Refused(f'is_public: {text!r} is none of true, false and None.') from error
+
+
+def _change_specs(context, flavor_id, to_set, to_delete=()):
+    flavor = objects.Flavor.get_by_flavor_id(context, flavor_id)
+    flavor.update_extra_specs(to_set, to_delete)
+    tell.flavor(context, 'update', flavor)
 
 
 class ExtraSpecs(wsgi.Resource):
@@ -159,7 +170,7 @@ class ExtraSpecs(wsgi.Resource):
     def create(self, context, flavor_id, extra_specs, checked):
         if checked:
             known_specs.check(extra_specs)
-        objects.Flavor.get_by_flavor_id(context, flavor_id).update_extra_specs(extra_specs)
+        _change_specs(context, flavor_id, extra_specs)
         return extra_specs
 
     @wsgi.get('/{key}', view=Plain(None, _SPECS), policy=Rule('os-flavor-extra-specs:show', READER),
@@ -177,13 +188,13 @@ class ExtraSpecs(wsgi.Resource):
             raise Refused(f'body: its key must be the one of the URL, {key!r}.')
         if checked:
             known_specs.check(spec)
-        objects.Flavor.get_by_flavor_id(context, flavor_id).update_extra_specs(spec)
+        _change_specs(context, flavor_id, spec)
         return spec
 
     @wsgi.delete('/{key}', success=200, policy=Rule('os-flavor-extra-specs:delete', ADMIN),
                  errors=(exception.FlavorNotFound, exception.FlavorExtraSpecsNotFound))
     def delete(self, context, flavor_id, key):
-        objects.Flavor.get_by_flavor_id(context, flavor_id).update_extra_specs({}, [key])
+        _change_specs(context, flavor_id, {}, [key])
 
 
 class _Access:
@@ -191,7 +202,7 @@ class _Access:
         self.flavor_id, self.tenant_id = flavor_id, project_id
 
 
-ACCESS = View(Field('flavor_id'), Field('tenant_id'))
+ACCESS = View(Field('flavor_id', type='string'), Field('tenant_id', type='string'))
 _ADD = Rule('os-flavor-access:add_tenant_access', ADMIN)
 _REMOVE = Rule('os-flavor-access:remove_tenant_access', ADMIN)
 
@@ -221,6 +232,7 @@ class FlavorAccess(wsgi.Resource):
         if strict and flavor.is_public:
             raise exception.Conflict('Can not add access to a public flavor.')
         flavor.add_access(tenant)
+        tell.flavor(context, 'update', flavor)
         return self._answer(flavor)
 
     @wsgi.action('removeTenantAccess', success=200, body=TENANT, view=ACCESS.many('flavor_access'), policy=_REMOVE,
@@ -228,4 +240,5 @@ class FlavorAccess(wsgi.Resource):
     def remove(self, context, flavor_id, tenant):
         flavor = objects.Flavor.get_by_flavor_id(context, flavor_id)
         flavor.remove_access(tenant)
+        tell.flavor(context, 'update', flavor)
         return self._answer(flavor)

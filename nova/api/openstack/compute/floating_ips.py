@@ -3,10 +3,9 @@
 
 from nova import exception
 from nova.api.openstack import wsgi
-from nova.api.openstack.compute.security_groups import number
-from nova.api.openstack.errors import NO_SUCH_URL, Refused
+from nova.api.openstack.errors import NO_SUCH_URL, Refused, number
 from nova.api.openstack.schema import Table, Text
-from nova.api.openstack.view import Field, Plain
+from nova.api.openstack.view import Field, Plain, many, shape
 from nova.api.openstack.view import Table as View
 from nova.conf import CONF
 from nova.network import api as network_api
@@ -14,22 +13,23 @@ from nova.objects import floating_ip
 from nova.policy import ADMIN, ANYBODY, MEMBER, READER, Rule
 
 VIEW = View(
-    Field('id'),
-    Field('ip', 'address'),
-    Field('pool'),
-    Field('instance_id', 'instance_uuid'),
-    Field('fixed_ip', 'fixed_address'),
+    Field('id', type='integer'),
+    Field('ip', 'address', type='string'),
+    Field('pool', type='string'),
+    Field('instance_id', 'instance_uuid', type='string?'),
+    Field('fixed_ip', 'fixed_address', type='string?'),
 )
 INFO = View(
-    Field('address'),
-    Field('pool'),
-    Field('interface'),
-    Field('project_id'),
-    Field('instance_uuid'),
-    Field('fixed_ip', 'fixed_address'),
+    Field('address', type='string'),
+    Field('pool', type='string'),
+    Field('interface', type='string?'),
+    Field('project_id', type='string?'),
+    Field('instance_uuid', type='string?'),
+    Field('fixed_ip', 'fixed_address', type='string?'),
 )
 BODY = Table(Text('pool', nullable=True), nullable=True)
 BULK = Table(Text('ip_range', required=True), Text('pool'), Text('interface'), within='floating_ips_bulk_create')
+_MADE = shape(ip_range='string', pool='string', interface='string')
 RANGE = Table(Text('ip_range', required=True))
 _BULK = Rule('os-floating-ips-bulk', ADMIN)
 
@@ -42,7 +42,7 @@ class FloatingIpPools(wsgi.Resource):
     def __init__(self):
         self.network = network_api.API()
 
-    @wsgi.get(until='2.35', view=Plain('floating_ip_pools', {'type': 'array'}),
+    @wsgi.get(until='2.35', view=Plain('floating_ip_pools', many(shape(name='string'))),
               policy=Rule('os-floating-ip-pools', ANYBODY))
     def index(self, context):
         return [{'name': name} for name in self.network.get_floating_ip_pools(context)]
@@ -98,7 +98,7 @@ class FloatingIpsBulk(wsgi.Resource):
             raise exception.NotFound(f'Host {host} has no floating IPs')
         return found
 
-    @wsgi.post(until='2.35', body=BULK, success=200, view=Plain('floating_ips_bulk_create'), policy=_BULK,
+    @wsgi.post(until='2.35', body=BULK, success=200, view=Plain('floating_ips_bulk_create', _MADE), policy=_BULK,
                errors=(exception.Invalid, exception.Conflict))
     def create(self, context, ip_range, pool=None, interface=None):
         pool, interface = pool or CONF.default_floating_pool, interface or CONF.public_interface

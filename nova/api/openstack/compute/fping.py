@@ -9,12 +9,13 @@ from nova import exception
 from nova import policy as nova_policy
 from nova.api.openstack import wsgi
 from nova.api.openstack.schema import Flag, Query, Text
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, many, shape
 from nova.compute import api as compute_api
 from nova.policy import ADMIN, ANYBODY, Rule
 
 ALL = Rule('os-fping:all_tenants', ADMIN)
 RULE = Rule('os-fping', ANYBODY)
+_ONE = shape(id='string', project_id='string', alive='boolean')
 
 
 class FpingMissing(exception.Unavailable):
@@ -30,7 +31,7 @@ class Fping(wsgi.Resource):
         self.compute = compute_api.API()
 
     @wsgi.get(until='2.35', query=Query(Flag('all_tenants'), Text('include'), Text('exclude')),
-              view=Plain('servers', {'type': 'array'}), policy=RULE, errors=(FpingMissing,))
+              view=Plain('servers', many(_ONE)), policy=RULE, errors=(FpingMissing,))
     def index(self, context, all_tenants=False, include=None, exclude=None):
         filters = {'deleted': False, 'project_id': context.project_id}
         if all_tenants:
@@ -42,7 +43,7 @@ class Fping(wsgi.Resource):
         return _ping([server for server in servers if server.uuid not in without
                       and (wanted is None or server.uuid in wanted)])
 
-    @wsgi.get('/{server_id}', until='2.35', view=Plain('server'), policy=RULE,
+    @wsgi.get('/{server_id}', until='2.35', view=Plain('server', _ONE), policy=RULE,
               errors=(exception.InstanceNotFound, FpingMissing))
     def show(self, context, server_id):
         return _ping([self.compute.get(context, server_id)])[0]

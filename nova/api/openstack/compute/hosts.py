@@ -5,7 +5,7 @@ from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Choice, Query, Table, Text
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, many, shape
 from nova.compute import api as compute_api
 from nova.policy import ADMIN, Rule
 
@@ -13,7 +13,12 @@ _ON = ('enable', 'Enable', 'ENABLE')
 _OFF = ('disable', 'Disable', 'DISABLE')
 BODY = Table(Choice('status', (*_ON, *_OFF)), Choice('maintenance_mode', (*_ON, *_OFF)), at_least=1)
 FAILS = {exception.ComputeHostNotFound: 404, exception.ComputeServiceUnavailable: 400, exception.Unsupported: 501}
-_OBJECT = Plain(None, {'type': 'object'})
+_HOSTS = many(shape(host_name='string', service='string', zone='string'))
+_ROWS = many(shape(resource=shape(host='string', project='string', cpu='integer', memory_mb='integer',
+                                  disk_gb='integer')))
+_CHANGED = shape(optional=('status', 'maintenance_mode'), host='string', status={'enum': ['enabled', 'disabled']},
+                 maintenance_mode={'enum': ['on_maintenance', 'off_maintenance']})
+_POWER = shape(host='string', power_action={'enum': ['startup', 'shutdown', 'reboot']})
 
 
 def _rule(name):
@@ -28,14 +33,15 @@ class Hosts(wsgi.Resource):
     def __init__(self):
         self.hosts = compute_api.HostAPI()
 
-    @wsgi.get(until='2.42', query=Query(Text('zone')), view=Plain('hosts', {'type': 'array'}), policy=_rule('list'))
+    @wsgi.get(until='2.42', query=Query(Text('zone')), view=Plain('hosts', _HOSTS), policy=_rule('list'))
     def index(self, context, zone=None):
+        services, _down = self.hosts.service_list(context)
         return [{'host_name': service.host, 'service': service.topic or service.binary.removeprefix('nova-'),
-                 'zone': service.availability_zone} for service in self.hosts.service_list(context)
-                if zone in (None, service.availability_zone) and not service.binary.endswith(('api', 'metadata'))
+                 'zone': service.availability_zone} for service in services
+                if (not zone or zone == service.availability_zone) and not service.binary.endswith(('api', 'metadata'))
                 and service.binary not in ('nova-osapi_compute', 'nova-metadata')]
 
-    @wsgi.get('/{host}', until='2.42', view=Plain('host', {'type': 'array'}), policy=_rule('show'), errors=FAILS)
+    @wsgi.get('/{host}', until='2.42', view=Plain('host', _ROWS), policy=_rule('show'), errors=FAILS)
     def show(self, context, host):
         nodes = objects.ComputeNodeList.get_by_host(context, host)
         if not nodes:
@@ -51,7 +57,7 @@ class Hosts(wsgi.Resource):
                  for project in sorted({server.project_id for server in servers})]
         return rows
 
-    @wsgi.put('/{host}', until='2.42', body=BODY, view=_OBJECT, policy=_rule('update'), errors=FAILS)
+    @wsgi.put('/{host}', until='2.42', body=BODY, view=Plain(None, _CHANGED), policy=_rule('update'), errors=FAILS)
     def update(self, context, host, status=None, maintenance_mode=None):
         answer = {'host': host}
         if status is not None:
@@ -61,7 +67,7 @@ class Hosts(wsgi.Resource):
             answer['maintenance_mode'] = self.hosts.set_host_maintenance(context, host, maintenance_mode in _ON)
         return answer
 
-    @wsgi.get('/{host}/{action}', until='2.42', view=_OBJECT, policy=_rule('reboot'), errors=FAILS)
+    @wsgi.get('/{host}/{action}', until='2.42', view=Plain(None, _POWER), policy=_rule('reboot'), errors=FAILS)
     def power(self, context, host, action):
         if action not in ('startup', 'shutdown', 'reboot'):
             raise Refused(f'{action}: is neither startup, shutdown nor reboot.', 404)

@@ -7,9 +7,9 @@ from oslo_utils import uuidutils
 
 from nova import exception, objects
 from nova.api.openstack import wsgi
-from nova.api.openstack.errors import Refused
+from nova.api.openstack.errors import Refused, number
 from nova.api.openstack.schema import Boolean, Limit, Query, Text
-from nova.api.openstack.view import ABSENT, DETAIL, SHOW, Field, Plain, Table
+from nova.api.openstack.view import ABSENT, DETAIL, SHOW, Field, Plain, Table, many, shape
 from nova.compute import api as compute_api
 from nova.policy import ADMIN, Rule
 
@@ -40,27 +40,30 @@ def _cpu_info(node):
         return {}
 
 
+_SERVERS = many(shape(name='string', uuid='string'))
+_SERVICE = shape(id=['integer', 'string'], host='string', disabled_reason='string?')
 VIEW = Table(
-    Field('id', 'id', until='2.52'),
-    Field('id', 'uuid', since='2.53'),
-    Field('hypervisor_hostname'),
-    Field('state'),
-    Field('status', lambda node: 'disabled' if node.service.disabled else 'enabled'),
-    Field('servers', _servers, on='servers', until='2.52'),
-    Field('servers', _servers, since='2.53', until='2.74'),
-    Field('servers', _servers_always, since='2.75'),
-    Field('hypervisor_type', on=_DETAIL),
-    Field('hypervisor_version', lambda node: node.hypervisor_version or 0, on=_DETAIL),
-    Field('host_ip', on=_DETAIL),
-    Field('service', _service, on=_DETAIL),
-    *(Field(name, on=_DETAIL, until='2.87') for name in (
-        'vcpus', 'memory_mb', 'local_gb', 'vcpus_used', 'memory_mb_used', 'local_gb_used', 'free_ram_mb',
-        'free_disk_gb', 'running_vms', 'disk_available_least')),
-    Field('current_workload', lambda node: node.current_workload or 0, on=_DETAIL, until='2.87'),
-    Field('cpu_info', lambda node: node.cpu_info or '', on=_DETAIL, until='2.27'),
-    Field('cpu_info', _cpu_info, on=_DETAIL, since='2.28', until='2.87'),
-    Field('uptime', 'uptime', on='uptime', until='2.87'),
-    Field('uptime', 'uptime', on=_DETAIL, since='2.88'),
+    Field('id', 'id', until='2.52', type='integer'),
+    Field('id', 'uuid', since='2.53', type='string'),
+    Field('hypervisor_hostname', type='string'),
+    Field('state', type='string'),
+    Field('status', lambda node: 'disabled' if node.service.disabled else 'enabled', type='string'),
+    Field('servers', _servers, on='servers', until='2.52', type=_SERVERS, optional=True),
+    Field('servers', _servers, since='2.53', until='2.74', type=_SERVERS, optional=True),
+    Field('servers', _servers_always, since='2.75', type=_SERVERS, optional=True),
+    Field('hypervisor_type', on=_DETAIL, type='string'),
+    Field('hypervisor_version', lambda node: node.hypervisor_version or 0, on=_DETAIL, type='integer'),
+    Field('host_ip', on=_DETAIL, type='string?'),
+    Field('service', _service, on=_DETAIL, type=_SERVICE),
+    *(Field(name, on=_DETAIL, until='2.87', type='integer') for name in (
+        'vcpus', 'memory_mb', 'local_gb', 'vcpus_used', 'memory_mb_used', 'local_gb_used')),
+    *(Field(name, on=_DETAIL, until='2.87', type='integer?') for name in (
+        'free_ram_mb', 'free_disk_gb', 'running_vms', 'disk_available_least')),
+    Field('current_workload', lambda node: node.current_workload or 0, on=_DETAIL, until='2.87', type='integer?'),
+    Field('cpu_info', lambda node: node.cpu_info or '', on=_DETAIL, until='2.27', type='string'),
+    Field('cpu_info', _cpu_info, on=_DETAIL, since='2.28', until='2.87', type='object'),
+    Field('uptime', 'uptime', on='uptime', until='2.87', type='string?'),
+    Field('uptime', 'uptime', on=_DETAIL, since='2.88', type='string?'),
 )
 QUERY = Query(
     Limit(since='2.33', single='2.53'), Text('marker', since='2.33', single='2.53'),
@@ -134,8 +137,8 @@ class Hypervisors(wsgi.Resource):
         try:
             if minor >= 53:
                 return objects.ComputeNode.get_by_uuid(context, node_id)
-            return objects.ComputeNode.get_by_id(context, int(node_id))
-        except (exception.ComputeHostNotFound, ValueError) as error:
+            return objects.ComputeNode.get_by_id(context, number('hypervisor_id', node_id))
+        except (exception.ComputeHostNotFound, Refused) as error:
             raise missing from error
 
     def _show(self, context, hypervisor_id, minor, with_servers=False):

@@ -7,7 +7,7 @@ from nova.api.openstack.compute.servers.snapshot import check_metadata
 from nova.api.openstack.compute.servers.views import second
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Integer, Limit, Metadata, Prefix, Query, Table, Text
-from nova.api.openstack.view import ABSENT, DETAIL, SHOW, Field, Plain
+from nova.api.openstack.view import ABSENT, DETAIL, LINKS, MAP, SHOW, Field, Plain, shape
 from nova.api.openstack.view import Table as View
 from nova.objects.base import aware
 
@@ -43,20 +43,21 @@ def _server(found, request):
     return {'id': uuid, 'links': request.links.item('servers', uuid)} if uuid else ABSENT
 
 
+_SERVER = shape(id='string', links=LINKS)
 VIEW = View(
-    Field('id', lambda found: found['id']),
-    Field('name', lambda found: found.get('name')),
-    Field('links', lambda found, request: request.links.image(found['id'])),
-    Field('status', lambda found: _status(found)[0], on=_FULL),
-    Field('progress', lambda found: _status(found)[1], on=_FULL),
-    Field('minDisk', lambda found: int(found.get('min_disk') or 0), on=_FULL),
-    Field('minRam', lambda found: int(found.get('min_ram') or 0), on=_FULL),
-    Field('created', _moment('created_at'), on=_FULL),
-    Field('updated', _moment('updated_at'), on=_FULL),
-    Field('metadata', lambda found: found.get('properties') or {}, on=_FULL),
-    Field('OS-EXT-IMG-SIZE:size', lambda found: int(found.get('size') or 0), on=_FULL),
-    Field('OS-DCF:diskConfig', _disk_config, on=_FULL),
-    Field('server', _server, on=_FULL),
+    Field('id', lambda found: found['id'], type='string'),
+    Field('name', lambda found: found.get('name'), type='string?'),
+    Field('links', lambda found, request: request.links.image(found['id']), type=LINKS),
+    Field('status', lambda found: _status(found)[0], on=_FULL, type='string'),
+    Field('progress', lambda found: _status(found)[1], on=_FULL, type='integer'),
+    Field('minDisk', lambda found: int(found.get('min_disk') or 0), on=_FULL, type='integer'),
+    Field('minRam', lambda found: int(found.get('min_ram') or 0), on=_FULL, type='integer'),
+    Field('created', _moment('created_at'), on=_FULL, type='string'),
+    Field('updated', _moment('updated_at'), on=_FULL, type='string?'),
+    Field('metadata', lambda found: found.get('properties') or {}, on=_FULL, type=MAP),
+    Field('OS-EXT-IMG-SIZE:size', lambda found: int(found.get('size') or 0), on=_FULL, type='integer'),
+    Field('OS-DCF:diskConfig', _disk_config, on=_FULL, type='string', optional=True),
+    Field('server', _server, on=_FULL, type=_SERVER, optional=True),
 )
 QUERY = Query(
     Limit(), Integer('page_size', min=1), Text('marker', min=1), Text('name'), Text('status'), Text('server'),

@@ -11,7 +11,8 @@ from nova.policy import USER, Rule
 
 _NAME = {'min': 1, 'max': 255, 'required': True}
 BODY = Table(
-    Text('name', **_NAME, until='2.91', pattern=r'^[a-zA-Z0-9 _-]+\Z', says='letters, digits, spaces, _ and -'),
+    Text('name', **_NAME, until='2.91', pattern=r'^[a-zA-Z0-9 _-]+\Z', says='letters, digits, spaces, _ and -',
+         in_v2=Text('name', **_NAME)),
     Text('name', **_NAME, since='2.92', pattern=r'^[a-zA-Z0-9 _@.-]+\Z', says='letters, digits, spaces, _ - @ and .'),
     Text('public_key', max=16384, format=None, required='2.92'),
     Choice('type', ('ssh', 'x509'), since='2.2', to='key_type'),
@@ -20,17 +21,18 @@ BODY = Table(
 )
 OF_USER = UserId('user_id', since='2.10')
 VIEW = View(
-    Field('name'),
-    Field('public_key'),
-    Field('fingerprint'),
-    Field('type', since='2.2'),
-    Field('user_id', on=(SHOW, CREATE)),
-    Field('id', on=SHOW),
-    Field('created_at', lambda pair: pair.created_at.strftime('%Y-%m-%dT%H:%M:%S.%f'), on=SHOW),
-    Field('updated_at', lambda pair: None, on=SHOW),
-    Field('deleted', lambda pair: False, on=SHOW),
-    Field('deleted_at', lambda pair: None, on=SHOW),
-    Field('private_key', lambda pair: getattr(pair, 'private_key', None) or ABSENT, on=CREATE, until='2.91'),
+    Field('name', type='string'),
+    Field('public_key', type='string'),
+    Field('fingerprint', type='string'),
+    Field('type', since='2.2', type='string'),
+    Field('user_id', on=(SHOW, CREATE), type='string'),
+    Field('id', on=SHOW, type='integer'),
+    Field('created_at', lambda pair: pair.created_at.strftime('%Y-%m-%dT%H:%M:%S.%f'), on=SHOW, type='string'),
+    Field('updated_at', lambda pair: None, on=SHOW, type='null'),
+    Field('deleted', lambda pair: False, on=SHOW, type='boolean'),
+    Field('deleted_at', lambda pair: None, on=SHOW, type='null'),
+    Field('private_key', lambda pair: getattr(pair, 'private_key', None) or ABSENT, on=CREATE, until='2.91',
+          type='string', optional=True),
 )
 #: In a list each is within its own key.
 ITEM = View(Field('keypair', lambda pair: pair, view=VIEW))
@@ -71,4 +73,4 @@ class Keypairs(wsgi.Resource):
     @wsgi.delete('/{name}', query=Query(OF_USER, strict='2.75'), success={'2.1': 202, '2.2': 204},
                  policy=Rule('os-keypairs:delete', USER), target=_owner, errors=(exception.KeypairNotFound,))
     def delete(self, context, name, user_id=None):
-        objects.KeyPair.destroy_by_name(context, user_id or context.user_id, name)
+        self.compute.delete_key_pair(context, user_id or context.user_id, name)

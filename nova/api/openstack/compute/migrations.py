@@ -7,7 +7,7 @@ from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Flag, Limit, Query, Text, Timestamp
-from nova.api.openstack.view import ABSENT, Field, Table
+from nova.api.openstack.view import ABSENT, LINKS, Field, Table
 from nova.compute import api as compute_api
 from nova.objects import migration as migration_obj
 from nova.policy import ADMIN, MANAGER, Rule
@@ -24,20 +24,20 @@ def _links(found, request):
 
 
 VIEW = Table(
-    Field('id'),
-    Field('uuid', since='2.59'),
-    Field('instance_uuid'),
-    Field('status'),
-    Field('migration_type', since='2.23'),
-    *(Field(name, lambda found: None) for name in _PLACES),
-    *(Field(name, policy=HOSTS) for name in _PLACES),
-    Field('old_instance_type_id'),
-    Field('new_instance_type_id'),
-    Field('created_at', lambda found: micros(found.created_at)),
-    Field('updated_at', lambda found: micros(found.updated_at)),
-    Field('links', _links, since='2.23'),
-    Field('user_id', since='2.80'),
-    Field('project_id', since='2.80'),
+    Field('id', type='integer'),
+    Field('uuid', since='2.59', type='string'),
+    Field('instance_uuid', type='string'),
+    Field('status', type='string'),
+    Field('migration_type', since='2.23', type='string'),
+    *(Field(name, lambda found: None, type='null') for name in _PLACES),
+    *(Field(name, policy=HOSTS, type='string?') for name in _PLACES),
+    Field('old_instance_type_id', type='integer?'),
+    Field('new_instance_type_id', type='integer?'),
+    Field('created_at', lambda found: micros(found.created_at), type='string'),
+    Field('updated_at', lambda found: micros(found.updated_at), type='string?'),
+    Field('links', _links, since='2.23', type=LINKS, optional=True),
+    Field('user_id', since='2.80', type='string?'),
+    Field('project_id', since='2.80', type='string?'),
 )
 _FILTERS = ('host', 'source_compute', 'status', 'instance_uuid', 'migration_type')
 QUERY = Query(

@@ -15,14 +15,16 @@ ADMIN_FIELDS = Rule('os-networks', ADMIN)
 _TEXT = ('bridge', 'bridge_interface', 'vpn_public_address', 'vpn_private_address', 'dhcp_start', 'dhcp_server',
          'project_id', 'host')
 VIEW = View(
-    Field('id', 'uuid'),
-    *(Field(name) for name in ('label', 'cidr', 'netmask', 'gateway', 'broadcast', 'dns1', 'dns2', 'cidr_v6',
-                               'gateway_v6', 'netmask_v6')),
-    *(Field(name, lambda network, name=name: micros(getattr(network, name)), policy=ADMIN_FIELDS)
+    Field('id', 'uuid', type='string'),
+    Field('label', type='string'),
+    *(Field(name, type='string?') for name in ('cidr', 'netmask', 'gateway', 'broadcast', 'dns1', 'dns2', 'cidr_v6',
+                                               'gateway_v6', 'netmask_v6')),
+    *(Field(name, lambda network, name=name: micros(getattr(network, name)), policy=ADMIN_FIELDS,
+            type='string?')
       for name in ('created_at', 'updated_at', 'deleted_at')),
-    *(Field(name, policy=ADMIN_FIELDS) for name in (
-        *_TEXT, 'deleted', 'injected', 'vlan', 'vpn_public_port', 'enable_dhcp', 'share_address', 'mtu', 'multi_host',
-        'priority', 'rxtx_base')),
+    *(Field(name, policy=ADMIN_FIELDS, type=kind) for kind, names in (
+        ('string?', _TEXT), ('integer?', ('vlan', 'vpn_public_port', 'mtu', 'priority', 'rxtx_base')),
+        ('boolean', ('deleted', 'injected', 'enable_dhcp', 'share_address', 'multi_host'))) for name in names),
 )
 BODY = Table(
     Name('label', required=True),

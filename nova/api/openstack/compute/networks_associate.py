@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks for projects and hosts, and networks of one's own.  (/os-networks/…/action, /os-tenant-networks)"""
 
-from nova import exception
+from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.schema import Cidr, HostName, Integer, Name, Null, Table, Uuid, Value
 from nova.api.openstack.view import Field
@@ -13,9 +13,9 @@ _NETWORKS = Rule('os-networks', ADMIN)
 _ASSOCIATE = Rule('os-networks-associate', ADMIN)
 _MISSING = (exception.NetworkNotFound,)
 VIEW = View(
-    Field('id', 'uuid'),
-    Field('label'),
-    Field('cidr', lambda network: str(network.cidr)),
+    Field('id', 'uuid', type='string'),
+    Field('label', type='string'),
+    Field('cidr', lambda network: str(network.cidr), type='string'),
 )
 BODY = Table(
     Name('label', required=True), Cidr('cidr'), Cidr('cidr_v6'), Integer('vlan_start', min=1, max=4094),
@@ -45,8 +45,10 @@ class NetworkActions(wsgi.Resource):
         self.network.associate(context, network_id, project_id=None)
 
     @wsgi.action('associate_host', until='2.35', body=Value(HostName('associate_host', to='host')), policy=_ASSOCIATE,
-                 errors=_MISSING)
+                 errors=(*_MISSING, exception.ServiceNotFound))
     def associate_host(self, context, network_id, host):
+        # Whoever serves nothing there would be asked for addresses for ever.
+        objects.Service.get_by_args(context, host, 'nova-network')
         self.network.associate(context, network_id, host=host)
 
 

@@ -7,7 +7,7 @@ from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Boolean, Integer, Query, Table, Text
-from nova.api.openstack.view import SHOW, UPDATE, Field
+from nova.api.openstack.view import SHOW, UPDATE, Field, shape
 from nova.api.openstack.view import Table as View
 from nova.objects import quotas
 from nova.policy import ADMIN, ANYBODY, READER, Rule
@@ -22,16 +22,20 @@ QUOTA_CLASS = {**dict.fromkeys((*_ALWAYS, *_GROUPS)), **dict.fromkeys(_NETWORK, 
                **dict.fromkeys(_FILES, '2.56')}
 _MOST = 2147483647
 _ID = re.compile('[a-zA-Z0-9-]{1,255}', re.ASCII)
+_DETAIL = shape(limit='integer', in_use='integer', reserved='integer')
 _READ = (SHOW, 'defaults', 'detail')
 
 
 def _fields(table, since=None):
-    return [Field(name, lambda found, name=name: found.values[name], until=until,
-                  since=(since or {}).get(name)) for name, until in table.items()]
+    """A number for each resource; in detail, what is in use of it too."""
+    return [Field(name, lambda found, name=name: found.values[name], until=until, since=(since or {}).get(name),
+                  on=on, type=kind)
+            for name, until in table.items()
+            for on, kind in (((SHOW, 'defaults', UPDATE), 'integer'), ('detail', _DETAIL))]
 
 
-VIEW = View(Field('id', 'name', on=_READ), *_fields(QUOTA_SET))
-CLASS_VIEW = View(Field('id', 'name', on=SHOW), *_fields(QUOTA_CLASS, dict.fromkeys(_GROUPS, '2.50')))
+VIEW = View(Field('id', 'name', on=_READ, type='string'), *_fields(QUOTA_SET))
+CLASS_VIEW = View(Field('id', 'name', on=SHOW, type='string'), *_fields(QUOTA_CLASS, dict.fromkeys(_GROUPS, '2.50')))
 BODY = Table(*(Integer(name, min=-1, max=_MOST, until=until) for name, until in QUOTA_SET.items()),
              Boolean('force'), within='quota_set')
 CLASS_BODY = Table(*(Integer(name, min=-1, max=_MOST, until=until) for name, until in QUOTA_CLASS.items()),

@@ -3,9 +3,9 @@
 
 from nova import exception, objects
 from nova.api.openstack import wsgi
-from nova.api.openstack.errors import Refused
+from nova.api.openstack.errors import number
 from nova.api.openstack.schema import Flag, Integer, Limit, Query, Raw, Table, Text
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import Field, shape
 from nova.api.openstack.view import Table as View
 from nova.network import api as network_api
 from nova.network.security_group import rules
@@ -18,28 +18,30 @@ def _source(rule, request):
     return {'name': group.name, 'tenant_id': group.project_id} if group is not None else {}
 
 
+_SOURCE_TYPE = shape(optional=('name', 'tenant_id'), name='string', tenant_id='string')
+_RANGE = shape(optional=('cidr',), cidr='string')
 RULE = View(
-    Field('id'),
-    Field('parent_group_id'),
-    Field('ip_protocol', 'protocol'),
-    Field('from_port'),
-    Field('to_port'),
-    Field('group', _source),
-    Field('ip_range', lambda rule: {'cidr': rule.cidr} if rule.cidr else {}),
+    Field('id', type='integer'),
+    Field('parent_group_id', type='integer'),
+    Field('ip_protocol', 'protocol', type='string?'),
+    Field('from_port', type='integer?'),
+    Field('to_port', type='integer?'),
+    Field('group', _source, type=_SOURCE_TYPE),
+    Field('ip_range', lambda rule: {'cidr': rule.cidr} if rule.cidr else {}, type=_RANGE),
 )
 VIEW = View(
-    Field('id'),
-    Field('name'),
-    Field('description'),
-    Field('tenant_id', 'project_id'),
+    Field('id', type='integer'),
+    Field('name', type='string'),
+    Field('description', type='string'),
+    Field('tenant_id', 'project_id', type='string'),
     Field('rules', view=RULE, many=True),
 )
 DEFAULT = View(
-    Field('id'),
-    Field('ip_protocol', 'protocol'),
-    Field('from_port'),
-    Field('to_port'),
-    Field('ip_range', lambda rule: {'cidr': rule.cidr}),
+    Field('id', type='integer'),
+    Field('ip_protocol', 'protocol', type='string'),
+    Field('from_port', type='integer'),
+    Field('to_port', type='integer'),
+    Field('ip_range', lambda rule: {'cidr': rule.cidr}, type=_RANGE),
 )
 GROUP_BODY = Table(Text('name', required=True), Text('description', required=True), within='security_group')
 _PORT = {'type': ['integer', 'string', 'null']}
@@ -52,24 +54,17 @@ _ADMIN = Rule('os-security-group-default-rules', ADMIN)
 _GROUP = (exception.SecurityGroupNotFound, exception.Invalid)
 
 
-def number(name, text):
-    """A database id.  Raises Refused."""
-    if not str(text).isdigit():
-        raise Refused(f'{name}: {text!r} is no whole number.')
-    return int(text)
-
-
 def with_sources(context, groups):
     """Name the groups that rules let in; one query for all that are not among these."""
     known = {group.id: group for group in groups}
-    wanted = [rule for group in groups for rule in group.rules if rule.group_id is not None]
-    for rule in wanted:
-        if rule.group_id not in known:
-            try:
-                known[rule.group_id] = objects.SecurityGroup.get_by_id(context.elevated(), rule.group_id)
-            except exception.SecurityGroupNotFound:
-                continue
-        rule.source = known[rule.group_id]
+    rules = [rule for group in groups for rule in group.rules if rule.group_id is not None]
+    others = {rule.group_id for rule in rules} - set(known)
+    if others:
+        found = objects.SecurityGroupList.get_by_ids(context, sorted(others))
+        known.update((group.id, group) for group in found)
+    for rule in rules:
+        if rule.group_id in known:
+            rule.source = known[rule.group_id]
     return groups
 
 

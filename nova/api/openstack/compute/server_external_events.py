@@ -6,7 +6,7 @@ import collections
 from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.schema import Choice, List, Table, Text, Uuid
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, many, shape
 from nova.compute import api as compute_api
 from nova.policy import SERVICE, Rule
 
@@ -34,6 +34,10 @@ EVENT = Table(*_names(), Uuid('server_uuid', required=True), Choice('status', ('
 BODY = Table(List('events', EVENT, min=1, required=True))
 
 
+_TOLD = many(shape(optional=('tag',), name='string', server_uuid='string', status='string', tag='string',
+                   code='integer'))
+
+
 class ServerExternalEvents(wsgi.Resource):
     """Events of servers."""
 
@@ -42,7 +46,7 @@ class ServerExternalEvents(wsgi.Resource):
     def __init__(self):
         self.compute = compute_api.API()
 
-    @wsgi.post(body=BODY, success=200, may=(207,), view=Plain('events', {'type': 'array'}),
+    @wsgi.post(body=BODY, success=200, may=(207,), view=Plain('events', _TOLD),
                policy=Rule('os-server-external-events:create', SERVICE), errors=(exception.NotFound,))
     def create(self, context, events):
         by_host, answers = collections.defaultdict(list), []

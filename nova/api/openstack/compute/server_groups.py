@@ -6,8 +6,9 @@ from nova import policy as nova_policy
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Choice, Flag, Integer, Limit, List, Name, Object, Query, Table
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import MAP, Field, shape
 from nova.api.openstack.view import Table as View
+from nova.notifications import tell
 from nova.policy import ADMIN, MEMBER, READER, Rule
 
 ALL_PROJECTS = Rule('os-server-groups:index:all_projects', ADMIN)
@@ -15,16 +16,17 @@ ANTI = 'anti-affinity'
 _HARD = ('affinity', ANTI)
 _ALL = (*_HARD, 'soft-affinity', 'soft-anti-affinity')
 
+_RULES = shape(optional=('max_server_per_host',), max_server_per_host='integer')
 VIEW = View(
-    Field('id', 'uuid'),
-    Field('name'),
-    Field('members'),
-    Field('policies', lambda group: [group.policy] if group.policy else [], until='2.63'),
-    Field('metadata', lambda group: {}, until='2.63'),
-    Field('policy', since='2.64'),
-    Field('rules', lambda group: group.rules or {}, since='2.64'),
-    Field('project_id', since='2.13'),
-    Field('user_id', since='2.13'),
+    Field('id', 'uuid', type='string'),
+    Field('name', type='string'),
+    Field('members', type='string*'),
+    Field('policies', lambda group: [group.policy] if group.policy else [], until='2.63', type='string*'),
+    Field('metadata', lambda group: {}, until='2.63', type=MAP),
+    Field('policy', since='2.64', type='string'),
+    Field('rules', lambda group: group.rules or {}, since='2.64', type=_RULES),
+    Field('project_id', since='2.13', type='string'),
+    Field('user_id', since='2.13', type='string'),
 )
 QUERY = Query(Flag('all_projects'), Limit(), Integer('offset', min=0), strict='2.75')
 OLD = Table(Name('name', required=True),
@@ -70,10 +72,13 @@ class ServerGroups(wsgi.Resource):
         group = objects.InstanceGroup(context, name=name, policy=policy, rules=rules, members=[],
                                       project_id=context.project_id, user_id=context.user_id)
         group.create()
+        tell.server_group(context, 'create', group)
         return group
 
     @wsgi.delete('/{group_id}', policy=Rule('os-server-groups:delete', MEMBER),
                  errors=(exception.InstanceGroupNotFound,))
     def delete(self, context, group_id):
         """Its servers stay."""
-        objects.InstanceGroup.get_by_uuid(context, group_id).destroy()
+        group = objects.InstanceGroup.get_by_uuid(context, group_id)
+        group.destroy()
+        tell.server_group(context, 'delete', group)

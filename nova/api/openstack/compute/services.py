@@ -4,34 +4,39 @@
 from oslo_utils import uuidutils
 
 from nova import exception, objects
-from nova.api.openstack import wsgi
+from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers.views import micros
-from nova.api.openstack.errors import Refused
+from nova.api.openstack.errors import Refused, number
 from nova.api.openstack.schema import Boolean, Choice, HostName, Query, Table, Text
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import Field, shape
 from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
+from nova.notifications import tell
 from nova.policy import ADMIN, Rule
 
 #: Not shown: they take no part in what administrators manage here.
 HIDDEN = ('nova-osapi_compute', 'nova-metadata')
 _UPDATE = Rule('os-services:update', ADMIN, formerly='os-services')
+_DOWN_CELLS_SINCE = microversions.minor('2.69')
 _REASON = {'min': 1, 'max': 255}
 _WHERE = (HostName('host', required=True), Text('binary', min=1, max=255, required=True))
 
 VIEW = View(
-    Field('id', 'id', until='2.52', on=('index',)),
-    Field('id', 'uuid', since='2.53', on=('index', 'update')),
-    Field('binary'),
-    Field('host'),
-    Field('zone', 'availability_zone', on=('index', 'update')),
+    Field('id', 'id', until='2.52', on=('index',), type='integer'),
+    Field('id', 'uuid', since='2.53', on=('index', 'update'), type='string'),
+    Field('binary', type='string'),
+    Field('host', type='string'),
+    Field('zone', 'availability_zone', on=('index', 'update'), type='string'),
     Field('status', lambda service: 'disabled' if service.disabled else 'enabled',
-          on=('index', 'update', 'enable', 'disable', 'disable_log_reason')),
-    Field('state', 'state', on=('index', 'update')),
-    Field('updated_at', lambda service: micros(service.last_seen_up or service.updated_at), on=('index', 'update')),
-    Field('disabled_reason', on=('index', 'update', 'disable_log_reason')),
-    Field('forced_down', since='2.11', on=('index', 'update', 'force_down')),
+          on=('index', 'update', 'enable', 'disable', 'disable_log_reason'), type='string'),
+    Field('state', 'state', on=('index', 'update'), type='string'),
+    Field('updated_at', lambda service: micros(service.last_seen_up or service.updated_at), on=('index', 'update'),
+          type='string?'),
+    Field('disabled_reason', on=('index', 'update', 'disable_log_reason'), type='string?'),
+    Field('forced_down', since='2.11', on=('index', 'update', 'force_down'), type='boolean'),
 )
+#: A service of a cell that does not answer.
+UNKNOWN = shape(binary='string', host='string', status={'const': 'UNKNOWN'})
 CHANGE = Table(
     Choice('status', ('enabled', 'disabled')),
     Text('disabled_reason', **_REASON),
@@ -52,11 +57,21 @@ class Services(wsgi.Resource):
         service.state = 'up' if self.hosts.servicegroup.service_is_up(service) else 'down'
         return service
 
-    @wsgi.get(query=Query(Text('host'), Text('binary'), strict='2.75'), view=VIEW.many('services'),
+    @wsgi.get(query=Query(Text('host'), Text('binary'), strict='2.75'), view=VIEW.many('services', otherwise=UNKNOWN),
               policy=Rule('os-services:list', ADMIN, formerly='os-services'))
-    def index(self, context, host=None, binary=None):
-        return [self._show(service) for service in self.hosts.service_list(context, host, binary)
-                if service.binary not in HIDDEN]
+    def index(self, context, minor, host=None, binary=None):
+        services, down = self.hosts.service_list(context, host, binary)
+        shown = [self._show(service) for service in services if service.binary not in HIDDEN]
+        if minor < _DOWN_CELLS_SINCE or host or binary:
+            return shown
+        return wsgi.Answer(shown, more=self._unknown(context, down))
+
+    @staticmethod
+    def _unknown(context, cells):
+        """What is known of the services of cells that do not answer: their hosts run nova-compute."""
+        away = {cell.id for cell in cells}
+        return [{'binary': 'nova-compute', 'host': mapping.host, 'status': 'UNKNOWN'}
+                for mapping in (objects.HostMappingList.get_all(context) if away else ()) if mapping.cell_id in away]
 
     def _change(self, context, host, binary, **values):
         if binary != 'nova-compute':
@@ -68,6 +83,7 @@ class Services(wsgi.Resource):
         for name, value in values.items():
             setattr(service, name, value)
         service.save()
+        tell.service(service._context, 'update', service)
         return self._show(service)
 
     @wsgi.put('/enable', until='2.52', body=Table(*_WHERE), view=VIEW.one('service'), policy=_UPDATE,
@@ -91,7 +107,7 @@ class Services(wsgi.Resource):
     def force_down(self, context, host, binary, forced_down):
         return self._change(context, host, binary, forced_down=forced_down)
 
-    @wsgi.put('/{service_id}', since='2.53', body=CHANGE, view=VIEW.one('service'), policy=_UPDATE,
+    @wsgi.put('/{service_id}', since='2.53', body=CHANGE, view=VIEW.one('service'), policy=_UPDATE, words=True,
               errors=(exception.ServiceNotFound,))
     def update(self, context, service_id, status=None, disabled_reason=None, forced_down=None):
         service = self._find(context, service_id, by_uuid=True)
@@ -115,9 +131,7 @@ class Services(wsgi.Resource):
             if not uuidutils.is_uuid_like(service_id):
                 raise Refused(f'service_id: {service_id!r} is not a UUID.')
             return objects.Service.get_by_uuid(context, service_id)
-        if not service_id.isdigit():
-            raise Refused(f'service_id: {service_id!r} is not a number.')
-        return objects.Service.get_by_id(context, int(service_id))
+        return objects.Service.get_by_id(context, number('service_id', service_id))
 
     @wsgi.delete('/{service_id}', policy=Rule('os-services:delete', ADMIN, formerly='os-services'),
                  errors=(exception.ServiceNotFound, exception.Conflict))
@@ -129,3 +143,4 @@ class Services(wsgi.Resource):
                 raise exception.Conflict(f'Host {service.host} has {len(servers)} servers; move or delete them before '
                                          'its service is deleted')
         service.destroy()
+        tell.service(context, 'delete', service)

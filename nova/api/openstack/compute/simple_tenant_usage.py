@@ -10,7 +10,7 @@ from nova.api.openstack import wsgi
 from nova.api.openstack.compute.quota_sets import target
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Limit, Query, Text
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import NEXT, Plain, many, shape
 from nova.compute import tenant_usage
 from nova.conf import CONF
 from nova.policy import ADMIN, READER, Rule
@@ -18,6 +18,17 @@ from nova.policy import ADMIN, READER, Rule
 _FORMS = ('%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d')
 QUERY = Query(Text('start'), Text('end'), Text('detailed'), Limit(since='2.40'), Text('marker', since='2.40'),
               strict='2.75')
+
+_SERVER = shape(instance_id='string', name='string', tenant_id='string', flavor='string', vcpus='integer',
+                memory_mb='integer', local_gb='integer', hours='number', started_at='string?', ended_at='string?',
+                uptime='integer', state='string')
+_KEYS = {'tenant_id': 'string', 'start': 'string', 'stop': 'string', 'total_hours': 'number',
+         'total_vcpus_usage': 'number', 'total_memory_mb_usage': 'number', 'total_local_gb_usage': 'number',
+         'server_usages': many(_SERVER)}
+_LIST = shape(optional=('tenant_usages_links',), tenant_usages_links=NEXT,
+              tenant_usages=many(shape(optional=('server_usages',), **_KEYS)))
+#: Nothing where nothing was used.
+_ITEM = shape(optional=('tenant_usage_links',), tenant_usage_links=NEXT, tenant_usage=shape(optional=_KEYS, **_KEYS))
 
 
 def _moment(name, text, default):
@@ -50,7 +61,7 @@ class SimpleTenantUsage(wsgi.Resource):
 
     path = '/os-simple-tenant-usage'
 
-    @wsgi.get(query=QUERY, view=Plain(), policy=Rule('os-simple-tenant-usage:list', ADMIN),
+    @wsgi.get(query=QUERY, view=Plain(None, _LIST), policy=Rule('os-simple-tenant-usage:list', ADMIN),
               errors=(exception.MarkerNotFound,))
     def index(self, context, minor, links, start=None, end=None, detailed=None, limit=None, marker=None):
         start, end = _window(start, end)
@@ -63,7 +74,7 @@ class SimpleTenantUsage(wsgi.Resource):
                               {'start': start.isoformat(), 'end': end.isoformat(), 'detailed': detailed}))
         return body
 
-    @wsgi.get('/{project_id}', query=QUERY, view=Plain(), policy=Rule('os-simple-tenant-usage:show', READER),
+    @wsgi.get('/{project_id}', query=QUERY, view=Plain(None, _ITEM), policy=Rule('os-simple-tenant-usage:show', READER),
               target=target,
               errors=(exception.MarkerNotFound,))
     def show(self, context, project_id, minor, links, start=None, end=None, limit=None, marker=None):

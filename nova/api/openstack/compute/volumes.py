@@ -5,7 +5,7 @@ from nova import exception, volume
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
 from nova.api.openstack.schema import Boolean, Integer, Limit, Map, Query, Table, Text, Uuid
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import MAP, Field, many, shape
 from nova.api.openstack.view import Table as View
 from nova.policy import MEMBER, READER, Rule
 
@@ -15,27 +15,30 @@ def _attachments(found):
              **({'device': each['device']} if each['device'] else {})} for each in found.attachments] or [{}]
 
 
+#: One without keys where it is not attached.
+_ATTACHMENTS = many(shape(optional=('id', 'volumeId', 'serverId', 'device'), id='string', volumeId='string',
+                          serverId='string', device='string'))
 VOLUME = View(
-    Field('id'),
-    Field('status'),
-    Field('size', 'size_gb'),
-    Field('availabilityZone', 'availability_zone'),
-    Field('createdAt', lambda found: micros(found.created_at)),
-    Field('displayName', 'name'),
-    Field('displayDescription', 'description'),
-    Field('volumeType', 'volume_type'),
-    Field('snapshotId', 'snapshot_id'),
-    Field('metadata'),
-    Field('attachments', _attachments),
+    Field('id', type='string'),
+    Field('status', type='string'),
+    Field('size', 'size_gb', type='integer'),
+    Field('availabilityZone', 'availability_zone', type='string?'),
+    Field('createdAt', lambda found: micros(found.created_at), type='string'),
+    Field('displayName', 'name', type='string?'),
+    Field('displayDescription', 'description', type='string?'),
+    Field('volumeType', 'volume_type', type='string?'),
+    Field('snapshotId', 'snapshot_id', type='string?'),
+    Field('metadata', type=MAP),
+    Field('attachments', _attachments, type=_ATTACHMENTS),
 )
 SNAPSHOT = View(
-    Field('id'),
-    Field('volumeId', 'volume_id'),
-    Field('status'),
-    Field('size', 'size_gb'),
-    Field('createdAt', lambda found: micros(found.created_at)),
-    Field('displayName', 'name'),
-    Field('displayDescription', 'description'),
+    Field('id', type='string'),
+    Field('volumeId', 'volume_id', type='string'),
+    Field('status', type='string'),
+    Field('size', 'size_gb', type='integer'),
+    Field('createdAt', lambda found: micros(found.created_at), type='string'),
+    Field('displayName', 'name', type='string?'),
+    Field('displayDescription', 'description', type='string?'),
 )
 _PAGE = Query(Limit(), Integer('offset', min=0))
 CREATE = Table(
@@ -85,7 +88,8 @@ class Volumes(wsgi.Resource):
         return self.volume.get(context, volume_id)
 
     @wsgi.post(until='2.35', body=CREATE, success=200, view=VOLUME.one('volume'), policy=_rule('create', MEMBER),
-               errors={exception.InvalidInput: 400, exception.SnapshotNotFound: 404})
+               errors={exception.InvalidInput: 400, exception.InvalidVolume: 400, exception.QuotaError: 403,
+                       exception.SnapshotNotFound: 404})
     def create(self, context, size=None, display_name=None, display_description=None, **more):
         made = self.volume.create(context, size, display_name, display_description, **more)
         return wsgi.Answer(made, location=f'/os-volumes/{made.id}')
@@ -119,13 +123,13 @@ class Snapshots(wsgi.Resource):
         return self.volume.get_snapshot(context, snapshot_id)
 
     @wsgi.post(until='2.35', body=CREATE_SNAPSHOT, success=200, view=SNAPSHOT.one('snapshot'),
-               policy=_rule('snapshots:create', MEMBER), errors={exception.VolumeNotFound: 404,
-                                                                 exception.InvalidVolume: 400})
+               policy=_rule('snapshots:create', MEMBER), errors={
+                   exception.VolumeNotFound: 404, exception.InvalidVolume: 400, exception.QuotaError: 403})
     def create(self, context, volume_id, force=False, display_name=None, display_description=None):
         return self.volume.create_snapshot(context, volume_id, display_name, display_description, force)
 
-    @wsgi.delete('/{snapshot_id}', until='2.35', success=202, errors=_SNAPSHOT_MISSING,
-                 policy=_rule('snapshots:delete', MEMBER))
+    @wsgi.delete('/{snapshot_id}', until='2.35', success=202, policy=_rule('snapshots:delete', MEMBER),
+                 errors={exception.SnapshotNotFound: 404, exception.InvalidVolume: 400})
     def delete(self, context, snapshot_id):
         self.volume.delete_snapshot(context, snapshot_id)
 

@@ -5,7 +5,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Integer, Ip, Limit, List, Query, Raw, Table, Text, Uuid
-from nova.api.openstack.view import Field
+from nova.api.openstack.view import ABSENT, Field, many, shape
 from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
 from nova.policy import ANYBODY, MEMBER, READER, Rule
@@ -56,6 +56,10 @@ class Addresses(wsgi.Resource):
         self.compute.network.disassociate_floating_ip(context, address)
 
 
+def _net_in_v2(vif, request):
+    return vif['network']['id'] if request.links.version == '/v2' else ABSENT
+
+
 class VirtualInterfaces(wsgi.Resource):
     """Interfaces of a server."""
 
@@ -65,8 +69,11 @@ class VirtualInterfaces(wsgi.Resource):
         self.compute = compute_api.API()
 
     @wsgi.get(until='2.43', query=Query(Limit(), Integer('offset', min=0)), view=View(
-        Field('id', lambda vif: vif['id']), Field('mac_address', lambda vif: vif['address']),
-        Field('net_id', lambda vif: vif['network']['id'], since='2.12')).many('virtual_interfaces'),
+        Field('id', lambda vif: vif['id'], type='string'),
+        Field('mac_address', lambda vif: vif['address'], type='string'),
+        Field('net_id', lambda vif: vif['network']['id'], since='2.12', type='string'),
+        Field('OS-EXT-VIF-NET:net_id', _net_in_v2, until='2.1', type='string', optional=True),
+        ).many('virtual_interfaces'),
         policy=Rule('os-virtual-interfaces', ANYBODY), errors=(exception.InstanceNotFound,))
     def index(self, context, server_id, limit=None, offset=0):
         return list(self.compute.get(context, server_id).get_network_info())[offset:][:limit]
@@ -77,13 +84,14 @@ def _fixed(vif):
             for subnet in vif['network']['subnets'] for ip in subnet['ips']]
 
 
+_FIXED_IPS = {**many(shape(ip_address='string', subnet_id='string')), 'type': ['array', 'null']}
 INTERFACE = View(
-    Field('port_id', lambda vif: vif['id']),
-    Field('net_id', lambda vif: vif['network']['id']),
-    Field('mac_addr', lambda vif: vif['address']),
-    Field('port_state', lambda vif: 'ACTIVE'),
-    Field('fixed_ips', _fixed),
-    Field('tag', lambda vif: (vif.get('meta') or {}).get('tag') or vif.get('tag'), since='2.70'),
+    Field('port_id', lambda vif: vif['id'], type='string'),
+    Field('net_id', lambda vif: vif['network']['id'], type='string'),
+    Field('mac_addr', lambda vif: vif['address'], type='string'),
+    Field('port_state', lambda vif: 'ACTIVE', type='string'),
+    Field('fixed_ips', _fixed, type=_FIXED_IPS),
+    Field('tag', lambda vif: (vif.get('meta') or {}).get('tag') or vif.get('tag'), since='2.70', type='string?'),
 )
 ATTACH = Table(
     Uuid('net_id'),
@@ -118,7 +126,8 @@ class Interfaces(wsgi.Resource):
         return self._vif(context, server_id, port_id)
 
     @wsgi.post(body=ATTACH, success=200, view=INTERFACE.one('interfaceAttachment'),
-               errors={**FIXED, exception.NetworkAmbiguous: 400, exception.InterfaceAttachFailed: 500},
+               errors={**FIXED, exception.NotFound: 404, exception.NetworkAmbiguous: 400,
+                                          exception.InterfaceAttachFailed: 500},
                policy=Rule('os-attach-interfaces:create', MEMBER, formerly='os-attach-interfaces'))
     def create(self, context, server_id, net_id=None, port_id=None, fixed_ips=None, tag=None):
         if net_id and port_id:

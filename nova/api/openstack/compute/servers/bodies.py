@@ -108,7 +108,7 @@ CREATE = Table(
     Text('adminPass', to='admin_password', max=255),
     Name('key_name'),
     Name('availability_zone'),
-    Base64('user_data', max=65535),
+    Base64('user_data', max=65535, in_v2=Base64('user_data', max=65535, nullable=True)),
     Boolean('config_drive', nullable=True),
     List('personality', PERSONALITY, until='2.56'),
     _DISK_CONFIG,

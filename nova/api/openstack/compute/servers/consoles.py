@@ -5,7 +5,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Choice, Table
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, shape
 from nova.compute import api as compute_api
 from nova.policy import MEMBER, Rule
 
@@ -13,8 +13,8 @@ RULE = Rule('os-remote-consoles', MEMBER)
 ERRORS = {exception.InstanceNotFound: None, exception.InstanceNotReady: 409, exception.InstanceInvalidState: 409,
           exception.ConsoleTypeInvalid: 400, exception.ConsoleTypeUnavailable: 400,
           exception.ComputeServiceUnavailable: 409, exception.Unsupported: None}
-_ANSWER = {'type': 'object', 'required': ['type', 'url'],
-           'properties': {'type': {'type': 'string'}, 'url': {'type': 'string'}}}
+_ANSWER = shape(type='string', url='string')
+_REMOTE = shape(protocol='string', type='string', url='string')
 
 #: Types by protocol.
 PAIRS = {'vnc': ('novnc', 'xvpvnc'), 'spice': ('spice-html5', 'spice-direct'), 'serial': ('serial',),
@@ -38,7 +38,7 @@ class RemoteConsoles(wsgi.Resource):
     def __init__(self):
         self.compute = compute_api.API()
 
-    @wsgi.post(since='2.6', body=BODY, success=200, view=Plain('remote_console'), policy=RULE, errors=ERRORS)
+    @wsgi.post(since='2.6', body=BODY, success=200, view=Plain('remote_console', _REMOTE), policy=RULE, errors=ERRORS)
     def create(self, context, server_id, protocol, kind):
         if kind not in PAIRS[protocol]:
             raise Refused(f'type: {kind!r} is no console over {protocol}. It must be one of '

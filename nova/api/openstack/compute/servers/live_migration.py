@@ -7,7 +7,7 @@ from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers.power import ERRORS
 from nova.api.openstack.errors import Refused
 from nova.api.openstack.schema import Boolean, HostName, Raw, Table, Text
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, shape
 from nova.compute import api as compute_api
 from nova.compute import passwords
 from nova.conf import CONF
@@ -31,6 +31,7 @@ EVACUATE_BODY = Table(
 MOVING = {**dict.fromkeys(ERRORS), exception.ComputeServiceUnavailable: 409, exception.ComputeHostNotFound: 400,
           exception.CannotMigrateToSameHost: 400, exception.MigrationPreCheckError: 400}
 EVACUATE = Rule('os-evacuate', ADMIN)
+_PASSWORD = shape(optional=('adminPass',), adminPass='string?')
 EVACUATING = {**MOVING, exception.ComputeServiceInUse: 400, exception.ComputeHostNotFound: 404}
 
 
@@ -53,8 +54,8 @@ class LiveMigration(wsgi.Resource):
         self.compute.live_migrate(context, self.compute.get(context, server_id), block_migration, disk_over_commit,
                                   host, force or named)
 
-    @wsgi.action('evacuate', until='2.13', body=EVACUATE_BODY, success=200, view=Plain(), policy=EVACUATE,
-                 errors=EVACUATING)
+    @wsgi.action('evacuate', until='2.13', body=EVACUATE_BODY, success=200, view=Plain(None, _PASSWORD),
+                 policy=EVACUATE, errors=EVACUATING)
     def evacuate_with_password(self, context, server_id, minor, host=None, shared=None, password=None):
         password = self._evacuate(context, server_id, minor, host, shared, password, False)
         return {'adminPass': password} if CONF.api.enable_instance_password else {}

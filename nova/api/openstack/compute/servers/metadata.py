@@ -72,11 +72,13 @@ class Addresses(wsgi.Resource):
     def _of(self, context, server_id):
         return views.addresses(self.compute.get(context, server_id), with_macs=False)
 
-    @wsgi.get(view=Plain('addresses'), policy=Rule('ips:index', READER), errors=(exception.InstanceNotFound,))
+    @wsgi.get(view=Plain('addresses', views.SHORT_ADDRESSES),
+              policy=Rule('ips:index', READER), errors=(exception.InstanceNotFound,))
     def index(self, context, server_id):
         return self._of(context, server_id)
 
-    @wsgi.get('/{label}', view=Plain(), policy=Rule('ips:show', READER), errors=(exception.NotFound,))
+    @wsgi.get('/{label}', view=Plain(None, views.SHORT_ADDRESSES),
+              policy=Rule('ips:show', READER), errors=(exception.NotFound,))
     def show(self, context, server_id, label):
         found = self._of(context, server_id)
         if label not in found:

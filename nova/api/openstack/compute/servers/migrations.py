@@ -5,6 +5,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.power import ERRORS
 from nova.api.openstack.compute.servers.views import micros
+from nova.api.openstack.errors import Refused, number
 from nova.api.openstack.schema import Null, Value
 from nova.api.openstack.view import Field, Table
 from nova.compute import api as compute_api
@@ -13,18 +14,18 @@ from nova.policy import ADMIN, MANAGER, Rule
 HOSTS = Rule('servers:migrations:index:host', ADMIN)
 _PLACES = ('source_compute', 'source_node', 'dest_compute', 'dest_node', 'dest_host')
 VIEW = Table(
-    Field('id'),
-    Field('uuid', since='2.59'),
-    Field('server_uuid', 'instance_uuid'),
-    Field('status'),
-    *(Field(name, lambda found: None) for name in _PLACES),
-    *(Field(name, policy=HOSTS) for name in _PLACES),
-    *(Field(f'{what}_{state}_bytes', f'{what}_{state}') for what in ('memory', 'disk')
+    Field('id', type='integer'),
+    Field('uuid', since='2.59', type='string'),
+    Field('server_uuid', 'instance_uuid', type='string'),
+    Field('status', type='string'),
+    *(Field(name, lambda found: None, type='null') for name in _PLACES),
+    *(Field(name, policy=HOSTS, type='string?') for name in _PLACES),
+    *(Field(f'{what}_{state}_bytes', f'{what}_{state}', type='integer?') for what in ('memory', 'disk')
       for state in ('total', 'processed', 'remaining')),
-    Field('created_at', lambda found: micros(found.created_at)),
-    Field('updated_at', lambda found: micros(found.updated_at)),
-    Field('user_id', since='2.80'),
-    Field('project_id', since='2.80'),
+    Field('created_at', lambda found: micros(found.created_at), type='string'),
+    Field('updated_at', lambda found: micros(found.updated_at), type='string?'),
+    Field('user_id', since='2.80', type='string?'),
+    Field('project_id', since='2.80', type='string?'),
 )
 CHANGE = {**dict.fromkeys(ERRORS), exception.MigrationNotFound: 404, exception.InvalidMigrationState: 400}
 
@@ -73,6 +74,7 @@ class ServerMigrationActions(wsgi.Resource):
 
 
 def _number(migration_id, server_id):
-    if not migration_id.isdigit():
-        raise exception.MigrationNotFoundForInstance(migration_id=migration_id, instance_id=server_id)
-    return int(migration_id)
+    try:
+        return number('migration_id', migration_id)
+    except Refused as error:
+        raise exception.MigrationNotFoundForInstance(migration_id=migration_id, instance_id=server_id) from error

@@ -11,7 +11,7 @@ from oslo_utils import strutils
 from nova import exception
 from nova.api.openstack import microversions
 from nova.api.openstack.errors import Refused
-from nova.api.openstack.schema import Limit, Query, Text, Timestamp, ValueRefused
+from nova.api.openstack.schema import Limit, Prefix, Query, Text, Timestamp, ValueRefused
 from nova.compute import states, vm_states
 
 #: Filters that everybody may use, and since when.
@@ -79,7 +79,7 @@ def _fields():
 
 QUERY = Query(
     Limit(), Text('marker', min=1), Text('sort_key', many=True), Text('sort_dir', many=True),
-    Text('all_tenants', format=None), *_fields(), strict='2.75', gather='query')
+    Text('all_tenants', format=None), *_fields(), Prefix('_', to='private'), strict='2.75', gather='query')
 
 
 def wants_all_projects(query):
@@ -120,6 +120,8 @@ def filters(context, query, minor, admin_filters, all_projects):
     :param admin_filters: whether the caller may use every filter.
     Raises Refused and NotAuthorized.
     """
+    for name in query.get('private', ()):
+        raise Refused(f'_{name}: is no filter of servers.')
     found = {}
     for name, since in EVERYBODY.items():
         if minor >= microversions.minor(since) or admin_filters:
@@ -135,6 +137,8 @@ def filters(context, query, minor, admin_filters, all_projects):
     since, before = query.get('changes_since'), query.get('changes_before')
     if since and before and since > before:
         raise Refused('The value of changes-since must be less than or equal to changes-before.')
+    if not admin_filters and minor < microversions.minor(EVERYBODY['ip6']):
+        query.pop('ip6', None)
     _deleted(context, found, query, admin_filters)
     return found if _status(context, found, query, minor) else None
 
@@ -170,12 +174,19 @@ def _integer(name, text):
 
 
 def _deleted(context, found, query, admin_filters):
-    """Deleted servers are shown to administrators who ask, and to whoever asks what changed."""
+    """Deleted servers are shown to administrators who ask, and to whoever asks what changed.
+
+    Those that can still be restored also to whoever asks for their status.
+    """
+    found['soft_deleted'] = False
     if query.get('changes_since') or query.get('changes_before'):
         found['deleted'] = None
-    if admin_filters and query.get('deleted'):
-        found['deleted'] = strutils.bool_from_string(query['deleted'][-1], default=False)
-    found.pop('soft_deleted', None)
+        del found['soft_deleted']
+    for name in ('deleted', 'soft_deleted'):
+        if admin_filters and query.get(name):
+            found[name] = strutils.bool_from_string(query[name][-1], default=False)
+    if found.get('deleted') or vm_states.SOFT_DELETED in (query.get('vm_state') or ()):
+        found['soft_deleted'] = True
 
 
 def _status(context, found, query, minor):
@@ -194,6 +205,8 @@ def _status(context, found, query, minor):
         if len(vms) == 1:
             return True
     found['vm_state'] = vms
+    if vm_states.SOFT_DELETED in vms:
+        found['soft_deleted'] = True
     if tasks:
         found['task_state'] = tasks
     return True

@@ -13,7 +13,6 @@ from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
 from nova.compute import passwords
 from nova.conf import CONF
-from nova.objects import instance as instance_obj
 from nova.policy import MEMBER, Rule
 
 TRUSTED_CERTS = Rule('servers:rebuild:trusted_certs', MEMBER)
@@ -37,9 +36,9 @@ BODY = Table(
 VIEW = View(
     *(field for field in views.VIEW.fields if field.name != 'OS-EXT-SRV-ATTR:user_data'),
     Field('adminPass', lambda server: server.admin_password if CONF.api.enable_instance_password else ABSENT,
-          on=UPDATE),
-    Field('key_name', since={UPDATE: '2.54'}, needs='key_name'),
-    Field('user_data', since={UPDATE: '2.57'}, needs='user_data'),
+          on=UPDATE, type='string', optional=True),
+    Field('key_name', since={UPDATE: '2.54'}, needs='key_name', type='string?'),
+    Field('user_data', since={UPDATE: '2.57'}, needs='user_data', type='string?'),
 )
 FAILS = {**dict.fromkeys(ERRORS), **dict.fromkeys((
     exception.ImageNotFound, exception.ImageNotAuthorized, exception.ImageNotActive, exception.FlavorMemoryTooSmall,
@@ -56,7 +55,7 @@ class Rebuild(wsgi.Resource):
 
     def __init__(self):
         self.compute = compute_api.API()
-        self.hosts = HostStatus(self.compute.servicegroup)
+        self.hosts = HostStatus(self.compute)
 
     @wsgi.action('rebuild', body=BODY, view=VIEW.one('server'), on=UPDATE, policy=Rule('servers:rebuild', MEMBER),
                  errors=FAILS)
@@ -73,9 +72,6 @@ class Rebuild(wsgi.Resource):
         self.compute.rebuild(context, server, image, admin_password, personality, preserve_ephemeral, **key_name,
                              may_reimage=minor >= microversions.minor('2.93'),
                              **{_COLUMNS.get(name, name): value for name, value in changes.items()})
-        extras = tuple(name for name in instance_obj.EXTRAS if name in needs)
-        server = self.compute.get(context, server_id, with_=extras)
-        if 'host_status' in needs:
-            self.hosts.tell(context, [server])
+        server = self.hosts.load(context, server_id, needs)
         server.admin_password = admin_password
         return wsgi.Answer(server, location=f'/servers/{server_id}')

@@ -12,7 +12,7 @@ from nova.policy import ADMIN, MANAGER, MEMBER, Rule
 MIGRATE = Rule('os-migrate-server:migrate', MANAGER)
 MIGRATE_HOST = Rule('os-migrate-server:migrate:host', ADMIN)
 RESIZE = Table(
-    Raw('flavorRef', {'type': ['string', 'integer']}, required=True, to='flavor',
+    Raw('flavorRef', {'type': ['string', 'integer'], 'minLength': 1}, required=True, to='flavor',
         convert=lambda value: last_segment(str(value)), says='the id of a flavor, or its URL'),
     Choice('OS-DCF:diskConfig', ('AUTO', 'MANUAL'), to='disk_config'))
 HOST = Table(HostName('host', nullable=True), nullable=True)

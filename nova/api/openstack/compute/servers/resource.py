@@ -4,8 +4,9 @@
 from nova import exception, objects
 from nova import policy as nova_policy
 from nova.api.openstack import wsgi
-from nova.api.openstack.compute.servers import bodies, creation, queries, views
+from nova.api.openstack.compute.servers import bodies, creation, down_cells, queries, views
 from nova.api.openstack.microversions import Since
+from nova.api.openstack.view import shape
 from nova.compute import api as compute_api
 from nova.objects import instance as instance_obj
 from nova.policy import ADMIN, MEMBER, READER, Rule
@@ -33,6 +34,11 @@ CREATE_ERRORS = {
     exception.SecurityGroupNotFound: 400, exception.ComputeHostNotFound: 400, exception.QuotaError: 403,
     exception.Invalid: 400, exception.NotAuthorized: 403,
 }
+#: Where `return_reservation_id` asks for it.
+_RESERVATION = shape(reservation_id='string')
+
+
+_LIST = views.VIEW.many('servers', links='servers_links', marker='uuid', otherwise=down_cells.ITEM)
 
 
 class Servers(wsgi.Resource):
@@ -42,23 +48,23 @@ class Servers(wsgi.Resource):
 
     def __init__(self):
         self.compute = compute_api.API()
-        self.hosts = HostStatus(self.compute.servicegroup)
+        self.hosts = HostStatus(self.compute)
 
     # Looking ----------------------------------------------------------------------------------------------------------
 
-    @wsgi.get(query=queries.QUERY, view=views.VIEW.many('servers', links='servers_links', marker='uuid'),
+    @wsgi.get(query=queries.QUERY, view=_LIST,
               policy=Rule('servers:index', READER), errors=(exception.MarkerNotFound, exception.InvalidSortKey,
                                                             exception.InvalidInput, exception.NotAuthorized))
-    def index(self, context, query, needs, minor):
-        return self._list(context, query, needs, minor, 'index')
+    def index(self, context, query, needs, minor, links):
+        return self._list(context, query, needs, minor, 'index', links)
 
-    @wsgi.get('/detail', query=queries.QUERY, view=views.VIEW.many('servers', links='servers_links', marker='uuid'),
+    @wsgi.get('/detail', query=queries.QUERY, view=_LIST,
               policy=Rule('servers:detail', READER), errors=(exception.MarkerNotFound, exception.InvalidSortKey,
                                                              exception.InvalidInput, exception.NotAuthorized))
-    def detail(self, context, query, needs, minor):
-        return self._list(context, query, needs, minor, 'detail')
+    def detail(self, context, query, needs, minor, links):
+        return self._list(context, query, needs, minor, 'detail', links)
 
-    def _list(self, context, query, needs, minor, operation):
+    def _list(self, context, query, needs, minor, operation, links):
         all_projects = queries.wants_all_projects(query)
         if all_projects:
             nova_policy.authorize(context, ALL_PROJECTS[operation])
@@ -70,11 +76,15 @@ class Servers(wsgi.Resource):
         columns = sorted(({*needs, *_ALWAYS, *(['host'] if 'host_status' in needs else [])}) & _COLUMNS)
         if query.get('ip') or query.get('ip6'):
             columns = sorted({*columns, 'network_info'})
-        servers, _down = self.compute.get_all(context, filters, query['limit'], query.get('marker'), sort_keys,
+        servers, down = self.compute.get_all(context, filters, query['limit'], query.get('marker'), sort_keys,
                                               sort_dirs, extras, columns)
         servers = queries.by_address(servers, query)
         if 'host_status' in needs:
             self.hosts.tell(context, servers)
+        if down and down_cells.wanted(query, minor):
+            return wsgi.Answer(servers, more=down_cells.items(
+                context, down, None if all_projects else context.project_id, query['limit'] - len(servers), links,
+                operation == 'detail'))
         return servers
 
     @staticmethod
@@ -88,22 +98,21 @@ class Servers(wsgi.Resource):
             return False
         return True
 
-    @wsgi.get('/{server_id}', view=views.VIEW.one('server'), policy=Rule('servers:show', READER),
-              errors=(exception.InstanceNotFound,))
-    def show(self, context, server_id, needs):
-        return self._load(context, server_id, needs)
-
-    def _load(self, context, server_id, needs):
-        extras = tuple(name for name in instance_obj.EXTRAS if name in needs)
-        server = self.compute.get(context, server_id, with_=extras)
-        if 'host_status' in needs:
-            self.hosts.tell(context, [server])
-        return server
+    @wsgi.get('/{server_id}', view=views.VIEW.one('server', otherwise=down_cells.SERVER),
+              policy=Rule('servers:show', READER), errors=(exception.InstanceNotFound,))
+    def show(self, context, server_id, needs, minor, links):
+        try:
+            return self.hosts.load(context, server_id, needs)
+        except objects.cell.AWAY:
+            if minor < down_cells.SINCE or not self.compute.is_in_other_cell(context, server_id):
+                raise
+            return wsgi.Answer(raw=down_cells.show(context, server_id, links, minor))
 
     # Making, changing, ending -----------------------------------------------------------------------------------------
 
-    @wsgi.post(body=bodies.CREATE, view=views.VIEW.one('server'), success=202, policy=Rule('servers:create', MEMBER),
-               errors=CREATE_ERRORS, flags=(Since('2.19', 'own_description'),))
+    @wsgi.post(body=bodies.CREATE, view=views.VIEW.one('server', otherwise=_RESERVATION), success=202,
+               policy=Rule('servers:create', MEMBER), errors=CREATE_ERRORS,
+               flags=(Since('2.19', 'own_description'),))
     def create(self, context, own_description, **body):
         request = creation.request_of(body)
         if not own_description:
@@ -125,7 +134,7 @@ class Servers(wsgi.Resource):
     @wsgi.put('/{server_id}', body=bodies.UPDATE, view=views.VIEW.one('server'), policy=Rule('servers:update', MEMBER),
               errors=(exception.InstanceNotFound, exception.Conflict))
     def update(self, context, server_id, needs, **changes):
-        server = self._load(context, server_id, needs)
+        server = self.hosts.load(context, server_id, needs)
         if 'disk_config' in changes:
             changes['auto_disk_config'] = changes.pop('disk_config') == 'AUTO'
         if 'pinned_availability_zone' in changes:
@@ -151,12 +160,22 @@ def _check_pin(server, changes):
 
 
 class HostStatus:
-    """`host_status` of servers: one query for all hosts together."""
+    """`host_status` of servers."""
 
-    def __init__(self, servicegroup):
-        self.servicegroup = servicegroup
+    def __init__(self, compute):
+        self.compute = compute
+
+    def load(self, context, server_id, needs):
+        """A server with what a view `needs`: one statement, where it has no tags and no volumes."""
+        extras = [name for name in instance_obj.EXTRAS if name in needs]
+        shows_status = 'host_status' in needs
+        server = self.compute.get(context, server_id, with_=[*extras, *(['service'] if shows_status else [])])
+        if shows_status:
+            server.host_status = (self._word(server.service) if server.service else 'UNKNOWN') if server.host else ''
+        return server
 
     def tell(self, context, servers):
+        """One query for the hosts of all servers together."""
         hosts = {server.host for server in servers if server.host}
         found = {service.host: self._word(service) for service in objects.ServiceList.get_by_hosts(context, list(hosts))
                  } if hosts else {}
@@ -168,4 +187,4 @@ class HostStatus:
             return 'DOWN'
         if service.disabled:
             return 'MAINTENANCE'
-        return 'UP' if self.servicegroup.service_is_up(service) else 'UNKNOWN'
+        return 'UP' if self.compute.servicegroup.service_is_up(service) else 'UNKNOWN'

@@ -2,6 +2,7 @@
 """Images of a server.  (/servers/{id}/action)"""
 
 from nova import exception, objects
+from nova import policy as nova_policy
 from nova.api.openstack import microversions, wsgi
 from nova.api.openstack.compute.servers.power import ERRORS
 from nova.api.openstack.errors import Refused
@@ -16,10 +17,11 @@ IMAGE = Table(Name('name', required=True), Metadata('metadata', default=dict))
 BACKUP = Table(Name('name', required=True), Name('backup_type', required=True),
                Integer('rotation', min=0, required=True), Metadata('metadata', default=dict))
 RULE = Rule('servers:create_image', MEMBER)
+ALLOW_VOLUME_BACKED = Rule('servers:create_image:allow_volume_backed', MEMBER)
 BACKUP_RULE = Rule('os-create-backup', MEMBER)
 FAILS = {**dict.fromkeys(ERRORS), exception.VolumeBackedNotSupported: 400, exception.ImageUnacceptable: 400,
          exception.ImageNotAuthorized: 403, exception.QuotaError: 403, exception.Invalid: 400}
-_ID = View(Field('image_id', lambda image_id: image_id)).one()
+_VIEW = View(Field('image_id', lambda image_id: image_id, type='string'))
 
 
 class Snapshot(wsgi.Resource):
@@ -32,13 +34,16 @@ class Snapshot(wsgi.Resource):
 
     def _image(self, context, server_id, minor, name, metadata):
         _check(context, minor, metadata)
-        return self.compute.snapshot(context, self.compute.get(context, server_id), name, metadata)['id']
+        server = self.compute.get(context, server_id)
+        if not server.image_ref:
+            nova_policy.authorize(context, ALLOW_VOLUME_BACKED)
+        return self.compute.snapshot(context, server, name, metadata)['id']
 
     @wsgi.action('createImage', until='2.44', body=IMAGE, policy=RULE, errors=FAILS)
     def create(self, context, server_id, minor, name, metadata):
         return wsgi.Answer(location=f'/images/{self._image(context, server_id, minor, name, metadata)}')
 
-    @wsgi.action('createImage', since='2.45', body=IMAGE, view=_ID, policy=RULE, errors=FAILS)
+    @wsgi.action('createImage', since='2.45', body=IMAGE, view=_VIEW.one(), policy=RULE, errors=FAILS)
     def create_with_id(self, context, server_id, minor, name, metadata):
         return self._image(context, server_id, minor, name, metadata)
 
@@ -52,7 +57,8 @@ class Snapshot(wsgi.Resource):
         image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
         return wsgi.Answer(location=f'/images/{image_id}' if rotation else None)
 
-    @wsgi.action('createBackup', since='2.45', body=BACKUP, view=_ID, policy=BACKUP_RULE, errors=FAILS)
+    @wsgi.action('createBackup', since='2.45', body=BACKUP, view=_VIEW.one(empty=True), policy=BACKUP_RULE,
+                 errors=FAILS)
     def backup_with_id(self, context, server_id, minor, rotation, **body):
         image_id = self._backup(context, server_id, minor, rotation=rotation, **body)
         return image_id if rotation else None

@@ -4,11 +4,16 @@
 from nova import exception
 from nova import policy as nova_policy
 from nova.api.openstack import wsgi
-from nova.api.openstack.view import Plain
+from nova.api.openstack.view import Plain, many, schema_of, shape
 from nova.compute import api as compute_api
 from nova.policy import ADMIN, READER, Rule
 
 HOST = Rule('compute:server:topology:host:index', ADMIN)
+
+_PINS = {'type': 'object', 'additionalProperties': {'type': 'integer'}}
+_ANSWER = shape(pagesize_kb='integer?', nodes=many(shape(
+    optional=('host_node', 'cpu_pinning'), vcpu_set='integer*', siblings=many(schema_of('integer*')),
+    memory_mb='integer', host_node='integer', cpu_pinning=_PINS)))
 
 
 class Topology(wsgi.Resource):
@@ -19,7 +24,7 @@ class Topology(wsgi.Resource):
     def __init__(self):
         self.compute = compute_api.API()
 
-    @wsgi.get(since='2.78', view=Plain(), policy=Rule('compute:server:topology:index', READER),
+    @wsgi.get(since='2.78', view=Plain(None, _ANSWER), policy=Rule('compute:server:topology:index', READER),
               errors=(exception.InstanceNotFound,))
     def index(self, context, server_id):
         server = self.compute.get(context, server_id)

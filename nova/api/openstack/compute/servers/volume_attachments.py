@@ -15,15 +15,15 @@ from nova.policy import MEMBER, READER, SERVICE, Rule
 SWAP = Rule('os-volumes-attachments:swap', SERVICE)
 UPDATE = Rule('os-volumes-attachments:update', MEMBER)
 VIEW = View(
-    Field('id', 'volume_id', on=(LIST, SHOW), until='2.88'),
-    Field('id', 'volume_id', on=CREATE),
-    Field('volumeId', 'volume_id'),
-    Field('serverId', 'instance_uuid'),
-    Field('device', lambda bdm: bdm.device_name or ABSENT),
-    Field('tag', since='2.70'),
-    Field('delete_on_termination', since='2.79'),
-    Field('attachment_id', on=(LIST, SHOW), since='2.89'),
-    Field('bdm_uuid', 'uuid', on=(LIST, SHOW), since='2.89'),
+    Field('id', 'volume_id', on=(LIST, SHOW), until='2.88', type='string'),
+    Field('id', 'volume_id', on=CREATE, type='string'),
+    Field('volumeId', 'volume_id', type='string'),
+    Field('serverId', 'instance_uuid', type='string'),
+    Field('device', lambda bdm: bdm.device_name or ABSENT, type='string', optional=True),
+    Field('tag', since='2.70', type='string?'),
+    Field('delete_on_termination', since='2.79', type='boolean'),
+    Field('attachment_id', on=(LIST, SHOW), since='2.89', type='string'),
+    Field('bdm_uuid', 'uuid', on=(LIST, SHOW), since='2.89', type='string'),
 )
 _DEVICE = Text('device', nullable=True, pattern=r'^(/dev/)?x?[a-z]?d?[a-z]+[0-9]*\Z',
                says='a device name like /dev/vdb')

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/volume/v3: the Block Storage API 3.0 over the local volumes.  What is not part of it lives in `nova.volume`."""
+
+import urllib.parse
+
+from nova import exception, volume
+from nova.api.standalone import routing
+from nova.api.standalone import volume_views as views
+from nova.api.standalone.routing import Route
+from nova.conf import CONF
+
+_VERSION = '3.0'
+_UPDATED = '2018-07-17T00:00:00Z'
+_MEDIA = [{'base': 'application/json', 'type': 'application/vnd.openstack.volume+json;version=3'}]
+_FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound', 405: 'badMethod',
+           409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType', 501: 'notImplemented',
+           503: 'serviceUnavailable'}
+#: What an administrator may say of a volume that got stuck.
+_STATUSES = ('available', 'error', 'creating', 'deleting', 'in-use', 'reserved', 'detaching')
+
+
+class NotAcceptable(exception.Invalid):
+    msg_fmt = 'Version %(version)s is not supported by the API. Minimum is 3.0 and maximum is 3.0.'
+    status = 406
+
+
+def _fault(status, title, message, name):
+    return {_FAULTS.get(status, 'computeFault'): {'code': status, 'message': message}}
+
+
+def _in_version(handler):
+    """The handler, for requests in the one version there is."""
+    def run(call, **arguments):
+        for asked in call.req.headers.get('OpenStack-API-Version', '').split(','):
+            service, _space, wanted = asked.strip().partition(' ')
+            if service == 'volume' and wanted not in (_VERSION, 'latest'):
+                raise NotAcceptable(version=wanted)
+        return handler(call, **arguments)
+    return run
+
+
+class VolumeDoor:
+    """The handlers."""
+
+    def __init__(self, api=None):
+        self._api = api or volume.API()
+
+    @property
+    def store(self):
+        if not self._api.is_local:
+            raise exception.NotFound('The volumes of this site are in another service, see the catalog.')
+        return self._api.backend
+
+    # What there is ----------------------------------------------------------------------------------------------------
+
+    def versions(self, call):
+        return {'versions': [{'id': 'v3.0', 'status': 'CURRENT', 'version': _VERSION, 'min_version': _VERSION,
+                              'updated': _UPDATED, 'media-types': _MEDIA,
+                              'links': [{'rel': 'self', 'href': f'{call.url}/v3/'}]}]}
+
+    def types(self, call):
+        return {'volume_types': [views.TYPE]}
+
+    def type(self, call, type_id):
+        if type_id not in (views.TYPE['id'], views.TYPE['name'], 'default'):
+            raise exception.NotFound(f'Volume type {type_id} could not be found.')
+        return {'volume_type': views.TYPE}
+
+    def zones(self, call):
+        return {'availabilityZoneInfo': [{'zoneName': CONF.default_availability_zone,
+                                          'zoneState': {'available': True}}]}
+
+    def nothing(self, name):
+        """A handler of a list that is always empty."""
+        return lambda call: {name: []}
+
+    def limits(self, call):
+        return views.limits_view(self._volumes(call), self.store.get_all_snapshots(call.context))
+
+    def quotas(self, call, project_id):
+        if not call.context.can_see(project_id):
+            raise exception.NotAuthorized()
+        volumes = [each for each in views.volumes_of(call.context, True) if each.project_id == project_id]
+        snapshots = [each for each in self.store.get_all_snapshots(call.context) if each.project_id == project_id]
+        return views.quota_view(project_id, volumes, snapshots, views.flag_in(call.req.GET, 'usage'))
+
+    # Volumes ----------------------------------------------------------------------------------------------------------
+
+    def _volumes(self, call):
+        everybody = call.req.GET.get('all_tenants', '').lower() in ('1', 'true')
+        if everybody:
+            call.require_role('admin')
+        return self.store.get_all(call.context, everybody)
+
+    def list(self, call):
+        return self._listed(call, 'volumes', self._shown(call), ('id', 'name', 'links'))
+
+    def list_detail(self, call):
+        return self._listed(call, 'volumes', self._shown(call))
+
+    def _shown(self, call):
+        return [views.volume_view(call, each) for each in self._volumes(call)]
+
+    @staticmethod
+    def _listed(call, name, shown, fields=None):
+        """A page of a list, with a link to the next one."""
+        limit, marker = call.paging()
+        offset = call.req.GET.get('offset', '0')
+        if not offset.isdigit():
+            raise exception.InvalidInput(reason=f'offset: {offset!r} is not a whole number.')
+        found, more = views.page(views.selected(shown, call.req.GET), limit, marker, int(offset))
+        body = {name: [{key: view[key] for key in fields} for view in found] if fields else found}
+        if more and found:
+            query = [(key, value) for key, value in call.req.GET.items() if key not in ('marker', 'offset')]
+            following = urllib.parse.urlencode([*query, ('marker', found[-1]['id'])])
+            body[f'{name}_links'] = [{'rel': 'next', 'href': f'{call.url}{call.req.path_info}?{following}'}]
+        return body
+
+    def create(self, call):
+        call.require_role(*routing.WRITERS)
+        given = call.object('volume')
+        sources = [name for name in ('snapshot_id', 'source_volid', 'imageRef') if given.get(name)]
+        if len(sources) > 1:
+            raise exception.InvalidInput(reason=f'{" and ".join(sources)}: a volume has one source.')
+        for name, known in (('volume_type', (views.TYPE['name'], views.TYPE['id'])),
+                            ('availability_zone', (CONF.default_availability_zone,))):
+            if (views.text_in(given, name) or known[0]) not in known:
+                raise exception.InvalidInput(reason=f'{name}: there is no {given[name]}.')
+        made = self.store.create(
+            call.context, views.size_in(given, 'size', required=not sources or sources == ['imageRef']),
+            views.text_in(given, 'name', 'display_name'), views.text_in(given, 'description', 'display_description'),
+            snapshot_id=views.text_in(given, 'snapshot_id'), image_id=views.text_in(given, 'imageRef'),
+            volume_type=views.TYPE['name'], metadata=views.metadata_in(given),
+            multiattach=views.flag_in(given, 'multiattach'),
+            source_volume_id=views.text_in(given, 'source_volid'))
+        return {'volume': views.made_view(call, made)}
+
+    def show(self, call, volume_id):
+        return {'volume': views.volume_view(call, self.store.get(call.context, volume_id))}
+
+    def update(self, call, volume_id):
+        call.require_role(*routing.WRITERS)
+        given = call.object('volume')
+        values = {name: views.text_in(given, name, f'display_{name}') for name in ('name', 'description')
+                  if name in given or f'display_{name}' in given}
+        if 'metadata' in given:
+            values['metadata'] = views.metadata_in(given)
+        return {'volume': views.volume_view(call, self.store.update(call.context, volume_id, values))}
+
+    def delete(self, call, volume_id):
+        call.require_role(*routing.WRITERS)
+        if views.flag_in(call.req.GET, 'cascade'):
+            self.store.get(call.context, volume_id)
+            for each in self.store.get_all_snapshots(call.context):
+                if each.volume_id == volume_id:
+                    self.store.delete_snapshot(call.context, each.id)
+        self.store.delete(call.context, volume_id)
+
+    # What is done to them ---------------------------------------------------------------------------------------------
+
+    def act(self, call, volume_id):
+        call.require_role(*routing.WRITERS)
+        body = call.body
+        name = next(iter(body), None)
+        action = self.ACTIONS.get(name)
+        if len(body) != 1 or action is None:
+            raise exception.InvalidInput(reason=f'there is no action {name}.')
+        return action(self, call, volume_id, body[name] if isinstance(body[name], dict) else {})
+
+    def _extend(self, call, volume_id, given):
+        self.store.extend(call.context, volume_id, views.size_in(given, 'new_size'))
+        return routing.answer(status=202)
+
+    def _set_bootable(self, call, volume_id, given):
+        self.store.update(call.context, volume_id, {'bootable': views.flag_in(given, 'bootable')})
+        return routing.answer(status=200)
+
+    def _reset(self, call, volume_id, given):
+        call.require_role('admin')
+        status = given.get('status')
+        if status not in _STATUSES:
+            raise exception.InvalidInput(reason=f'status: {status!r} is not one of {", ".join(_STATUSES)}.')
+        self.store.update(call.context, volume_id, {'status': status})
+        return routing.answer(status=202)
+
+    def _force_delete(self, call, volume_id, given):
+        call.require_role('admin')
+        found = self.store.get(call.context, volume_id)
+        if not found.attachments:
+            self.store.update(call.context, volume_id, {'status': 'error'})
+        self.store.delete(call.context, volume_id)
+        return routing.answer(status=202)
+
+    ACTIONS = {'os-extend': _extend, 'os-set_bootable': _set_bootable, 'os-reset_status': _reset,
+               'os-force_delete': _force_delete}
+
+    def metadata(self, call, volume_id):
+        return {'metadata': self.store.get(call.context, volume_id).metadata}
+
+    def change_metadata(self, call, volume_id, replace=False):
+        call.require_role(*routing.WRITERS)
+        before = {} if replace else self.store.get(call.context, volume_id).metadata
+        found = self.store.update(call.context, volume_id, {'metadata': {**before, **views.metadata_in(call.body)}})
+        return {'metadata': found.metadata}
+
+    def replace_metadata(self, call, volume_id):
+        return self.change_metadata(call, volume_id, replace=True)
+
+    def delete_metadata(self, call, volume_id, key):
+        call.require_role(*routing.WRITERS)
+        found = dict(self.store.get(call.context, volume_id).metadata)
+        if key not in found:
+            raise exception.NotFound(f'Volume {volume_id} has no metadata {key}.')
+        del found[key]
+        self.store.update(call.context, volume_id, {'metadata': found})
+        return routing.answer(status=200)
+
+    # Snapshots --------------------------------------------------------------------------------------------------------
+
+    def list_snapshots(self, call):
+        if call.req.GET.get('all_tenants', '').lower() in ('1', 'true'):
+            call.require_role('admin')
+        shown = [views.snapshot_view(each) for each in self.store.get_all_snapshots(call.context)]
+        return self._listed(call, 'snapshots', shown)
+
+    def show_snapshot(self, call, snapshot_id):
+        return {'snapshot': views.snapshot_view(self.store.get_snapshot(call.context, snapshot_id))}
+
+    def create_snapshot(self, call):
+        call.require_role(*routing.WRITERS)
+        given = call.object('snapshot')
+        made = self.store.create_snapshot(
+            call.context, views.text_in(given, 'volume_id') or '', views.text_in(given, 'name', 'display_name'),
+            views.text_in(given, 'description', 'display_description'), views.flag_in(given, 'force'))
+        return {'snapshot': views.snapshot_view(made)}
+
+    def update_snapshot(self, call, snapshot_id):
+        call.require_role(*routing.WRITERS)
+        given = call.object('snapshot')
+        found = self.store.get_snapshot(call.context, snapshot_id)
+        found.change({name: views.text_in(given, name) for name in ('name', 'description') if name in given})
+        return {'snapshot': views.snapshot_view(found)}
+
+    def delete_snapshot(self, call, snapshot_id):
+        call.require_role(*routing.WRITERS)
+        self.store.delete_snapshot(call.context, snapshot_id)
+        return routing.answer(status=202)
+
+    def routes(self):
+        one, snapshot = '/v3/volumes/{volume_id}', '/v3/snapshots/{snapshot_id}'
+        for path in ('/?', '/v3'):
+            yield Route('GET', path, self.versions, 300 if path == '/?' else 200, public=True)
+        for method, path, handler, status in (
+                ('GET', '/v3/volumes', self.list, 200), ('GET', '/v3/volumes/detail', self.list_detail, 200),
+                ('POST', '/v3/volumes', self.create, 202), ('GET', one, self.show, 200),
+                ('PUT', one, self.update, 200), ('DELETE', one, self.delete, 202),
+                ('POST', f'{one}/action', self.act, 202), ('GET', f'{one}/metadata', self.metadata, 200),
+                ('POST', f'{one}/metadata', self.change_metadata, 200),
+                ('PUT', f'{one}/metadata', self.replace_metadata, 200),
+                ('DELETE', f'{one}/metadata/{{key}}', self.delete_metadata, 200),
+                ('GET', '/v3/snapshots', self.list_snapshots, 200),
+                ('GET', '/v3/snapshots/detail', self.list_snapshots, 200),
+                ('POST', '/v3/snapshots', self.create_snapshot, 202), ('GET', snapshot, self.show_snapshot, 200),
+                ('PUT', snapshot, self.update_snapshot, 200), ('DELETE', snapshot, self.delete_snapshot, 202),
+                ('GET', '/v3/types', self.types, 200), ('GET', '/v3/types/{type_id}', self.type, 200),
+                ('GET', '/v3/os-availability-zone', self.zones, 200), ('GET', '/v3/limits', self.limits, 200),
+                ('GET', '/v3/os-quota-sets/{project_id}', self.quotas, 200),
+                *(('GET', f'/v3/{path}', self.nothing(name), 200) for path, name in (
+                    ('extensions', 'extensions'), ('os-services', 'services'), ('backups/detail', 'backups'),
+                    ('os-volume-transfer/detail', 'transfers'), ('qos-specs', 'qos_specs')))):
+            yield Route(method, path, _in_version(handler), status)
+
+
+def application(api=None):
+    """The WSGI application of this door."""
+    return routing.Door(list(VolumeDoor(api).routes()), _fault, {
+        'OpenStack-API-Version': f'volume {_VERSION}', 'Vary': 'OpenStack-API-Version'})

@@ -22,7 +22,8 @@ sys_admin_pctxt = priv_context.PrivContext(
     pypath=__name__ + '.sys_admin_pctxt',
     capabilities=[capabilities.CAP_CHOWN, capabilities.CAP_DAC_OVERRIDE, capabilities.CAP_DAC_READ_SEARCH,
                   capabilities.CAP_FOWNER, capabilities.CAP_KILL, capabilities.CAP_NET_ADMIN, capabilities.CAP_NET_RAW,
-                  capabilities.CAP_SYS_ADMIN],
+                  # Old file servers let only low ports mount.
+                  capabilities.CAP_NET_BIND_SERVICE, capabilities.CAP_SYS_ADMIN],
 )
 
 if os.geteuid() == 0:

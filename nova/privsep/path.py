@@ -53,6 +53,27 @@ def remove_tree(path: str) -> None:
     shutil.rmtree(path)
 
 
+@privsep.sys_admin_pctxt.entrypoint
+def take_files(path: str) -> None:
+    """Give a directory of a server, and the regular files in it, to whoever owns the directory of servers.
+
+    The hypervisor leaves disks of guests that are off to root, and so does libvirt those that it received.
+
+    :raises ValueError: `path` is elsewhere, or is not a directory.
+    """
+    path = _inside(path)
+    owner = os.stat(os.path.realpath(CONF.instances_path))
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(directory, owner.st_uid, owner.st_gid)
+        for name in os.listdir(directory):
+            state = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISREG(state.st_mode) and state.st_nlink == 1:
+                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=directory, follow_symlinks=False)
+    finally:
+        os.close(directory)
+
+
 def _inside(path):
     """`path` with its directory resolved; the last part is not followed.  :raises ValueError: it is elsewhere."""
     if not os.path.isabs(path):

@@ -59,6 +59,7 @@ CAPABILITY_TRAITS = {
     'supports_multiattach': 'COMPUTE_VOLUME_MULTI_ATTACH',
     'supports_trusted_certs': 'COMPUTE_TRUSTED_CERTS',
     'supports_rescue_bfv': 'COMPUTE_RESCUE_BFV',
+    'supports_shares': 'COMPUTE_STORAGE_VIRTIO_FS',
     'supports_secure_boot': 'COMPUTE_SECURITY_UEFI_SECURE_BOOT',
     'supports_socket_pci_numa_affinity': 'COMPUTE_SOCKET_PCI_NUMA_AFFINITY',
     'supports_remote_managed_ports': 'COMPUTE_REMOTE_MANAGED_PORTS',
@@ -159,6 +160,7 @@ class ComputeDriver:
         'supports_multiattach': False,
         'supports_trusted_certs': False,
         'supports_quiesce': False,
+        'supports_shares': False,                 # mount_share
         'supports_rescue_bfv': False,
         'supports_image_type_qcow2': False,
         'supports_image_type_raw': False,
@@ -635,6 +637,20 @@ class ComputeDriver:
         """Merge such a snapshot away.  `delete_info`: {'type', 'file_to_merge', 'merge_target_file', …}."""
         raise NotImplementedError()
 
+    # Shares ........................................................................................................
+
+    def mount_share(self, context, instance, share_mapping):
+        """Mount a shared file system on the host and let the guest, which does not run, have it under its tag.
+
+        :param share_mapping: `nova.objects.ShareMapping`: tag, export_location, share_proto ('NFS', 'CEPHFS').
+        Counterpart: `umount_share`.  Twice: yes.
+        """
+        raise NotImplementedError()
+
+    def umount_share(self, context, instance, share_mapping):
+        """Take it away again; what is not there is no error.  The guest may be gone.  Twice: yes."""
+        raise NotImplementedError()
+
     # Networks ......................................................................................................
 
     def plug_vifs(self, instance, network_info):
@@ -852,6 +868,13 @@ class ComputeDriver:
         """What a node has beyond CPU, memory and disk: {resource class: {'total', 'reserved', 'allocation_ratio',
         'step_size', 'min_unit', 'max_unit'}}.  Reported at the same times as `get_available_resource`."""
         return {}
+
+    def live_migration_interrupted(self, instance):
+        """At the source: an earlier start of nova-compute was sending the guest, and ended in the middle.
+
+        Stop that, or wait for it: when this returns, the guest runs here (`instance_exists`) or has arrived.
+        Optional: nothing happens.
+        """
 
     def cache_image(self, context, image_id):
         """Have the image at hand for the next `spawn`, fetching it if need be; whether anything was fetched.

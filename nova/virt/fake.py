@@ -20,7 +20,7 @@ from oslo_log import log as logging
 from nova import concurrency, conf, exception
 from nova.console import type as console_type
 from nova.image import api as image_api
-from nova.virt import diagnostics, driver, fake_hypervisor, hardware, power_state, virtapi
+from nova.virt import diagnostics, driver, fake_hypervisor, hardware, power_state, shapes, virtapi
 
 CONF = conf.CONF
 LOG = logging.getLogger(__name__)
@@ -134,6 +134,7 @@ class FakeDriver(driver.ComputeDriver):
         'supports_multiattach': True,
         'supports_trusted_certs': True,
         'supports_quiesce': True,
+        'supports_shares': True,
         'supports_rescue_bfv': True,
         'supports_image_type_qcow2': True,
         'supports_image_type_raw': True,
@@ -151,6 +152,8 @@ class FakeDriver(driver.ComputeDriver):
         self.image_api = image_api.API()
         self.hypervisor = fake_hypervisor.Hypervisor(CONF.host)
         self._host = CONF.host
+        # What is mounted, for guests that are made anew: {uuid: {tag: export location}}
+        self._shares = {}
         self._started_at = time.monotonic()
 
     # The host ......................................................................................................
@@ -220,7 +223,7 @@ class FakeDriver(driver.ComputeDriver):
         return {'cells': cells}
 
     def get_traits(self, nodename):
-        return super().get_traits(nodename) | set(CONF.fake.traits)
+        return super().get_traits(nodename) | shapes.all_traits() | set(CONF.fake.traits)
 
     def get_inventory(self, nodename):
         return {name: {'total': int(total), 'reserved': 0, 'allocation_ratio': 1.0}
@@ -310,6 +313,7 @@ class FakeDriver(driver.ComputeDriver):
         guest.admin_password = admin_password
         guest.files = {path: content if isinstance(content, str) else content.decode('utf-8', 'replace')
                        for path, content in injected_files or ()}
+        guest.shares = dict(self._shares.get(instance.uuid, {}))
         self.hypervisor.define(guest)
         self._filter(guest.uuid)
 
@@ -441,7 +445,8 @@ class FakeDriver(driver.ComputeDriver):
 
     def get_instance_diagnostics(self, instance):
         guest = self.hypervisor.find(instance.uuid)
-        result = diagnostics.Diagnostics(state=guest.state_name, driver=self.driver_name, hypervisor='fake',
+        # Clients know the names of real drivers only.
+        result = diagnostics.Diagnostics(state=guest.state_name, driver='libvirt', hypervisor='fake',
                                          hypervisor_os='fake-os', uptime=46664, config_drive=guest.config_drive)
         result.memory_details = diagnostics.MemoryDiagnostics(maximum=guest.memory_mb, used=0)
         for number in range(guest.vcpus):
@@ -492,8 +497,11 @@ class FakeDriver(driver.ComputeDriver):
         self._running(instance, 'unquiesce').quiesced = False
 
     def _running(self, instance, verb):
+        return self._alive(instance, verb, _RUNS)
+
+    def _alive(self, instance, verb, states=(power_state.RUNNING, power_state.PAUSED)):
         guest = self.hypervisor.find(instance.uuid)
-        if guest.state != power_state.RUNNING:
+        if guest.state not in states:
             raise fake_hypervisor.FakeStateError(verb=verb, name=guest.name, state=guest.state_name)
         return guest
 
@@ -559,10 +567,36 @@ class FakeDriver(driver.ComputeDriver):
         self.hypervisor.find(instance.uuid)
 
     def volume_snapshot_create(self, context, instance, volume_id, create_info):
-        self.hypervisor.find(instance.uuid)
+        guest, snapshot_id = self.hypervisor.find(instance.uuid), create_info['snapshot_id']
+        if not any(info.get('serial') == volume_id for info in guest.volumes.values()):
+            raise FakeAttachError(verb='snapshot a volume', reason=f'{guest.name} has no volume {volume_id}.')
+        if snapshot_id in guest.snapshots:
+            raise FakeAttachError(verb='snapshot a volume', reason=f'there is a snapshot {snapshot_id} already.')
+        guest.snapshots[snapshot_id] = volume_id
+        self.hypervisor.save()
 
     def volume_snapshot_delete(self, context, instance, volume_id, snapshot_id, delete_info):
-        self.hypervisor.find(instance.uuid)
+        guest = self.hypervisor.find(instance.uuid)
+        if guest.snapshots.get(snapshot_id) != volume_id:
+            raise FakeAttachError(verb='delete a snapshot', reason=f'{guest.name} has no snapshot {snapshot_id} of '
+                                                                   f'volume {volume_id}.')
+        del guest.snapshots[snapshot_id]
+        self.hypervisor.save()
+
+    # Shares ........................................................................................................
+
+    def mount_share(self, context, instance, share_mapping):
+        self._shares.setdefault(instance.uuid, {})[share_mapping.tag] = share_mapping.export_location
+        guest = self.hypervisor.guests.get(instance.uuid)
+        if guest is not None:
+            guest.shares[share_mapping.tag] = share_mapping.export_location
+            self.hypervisor.save()
+
+    def umount_share(self, context, instance, share_mapping):
+        self._shares.get(instance.uuid, {}).pop(share_mapping.tag, None)
+        guest = self.hypervisor.guests.get(instance.uuid)
+        if guest is not None and guest.shares.pop(share_mapping.tag, None) is not None:
+            self.hypervisor.save()
 
     # Networks ......................................................................................................
 
@@ -643,7 +677,7 @@ class FakeDriver(driver.ComputeDriver):
         pass
 
     def check_can_live_migrate_source(self, context, instance, dest_check_data, block_device_info=None):
-        self._running(instance, 'live migrate')
+        self._alive(instance, 'live migrate')
         return dest_check_data
 
     def pre_live_migration(self, context, instance, block_device_info, network_info, disk_info, migrate_data=None):
@@ -652,7 +686,7 @@ class FakeDriver(driver.ComputeDriver):
 
     def live_migration(self, context, instance, dest, post_method, recover_method, block_migration=False,
                        migrate_data=None):
-        self._running(instance, 'live migrate')
+        self._alive(instance, 'live migrate')
         guest = self.hypervisor.guests.pop(instance.uuid)
         self.hypervisor.save()
         there = fake_hypervisor.find_machine(dest)
@@ -680,7 +714,9 @@ class FakeDriver(driver.ComputeDriver):
     def post_live_migration_at_destination(self, context, instance, network_info, block_migration=False,
                                            block_device_info=None):
         if instance.uuid not in self.hypervisor.guests:
-            self.hypervisor.define(self._new_guest(instance, instance.image_ref, network_info, block_device_info))
+            self.hypervisor.define(self._new_guest(
+                instance, instance.image_ref, network_info, block_device_info,
+                power_state.PAUSED if instance.power_state == power_state.PAUSED else power_state.RUNNING))
 
     def check_instance_shared_storage_local(self, context, instance):
         return {'host': self._host}

@@ -21,7 +21,11 @@ class FakeStateError(exception.NovaException):
 
 @dataclasses.dataclass
 class Guest:
-    """One guest.  `vifs`: {id: MAC address}; `volumes`: {mount point: connection info}."""
+    """One guest.
+
+    `vifs`: {id: MAC address}; `volumes`: {mount point: connection info}; `snapshots`: {id: volume id}, those of volumes
+    that the hypervisor took; `shares`: {tag: export location}.
+    """
 
     name: str
     uuid: str
@@ -33,6 +37,8 @@ class Guest:
     image: str | None = None
     vifs: dict = dataclasses.field(default_factory=dict)
     volumes: dict = dataclasses.field(default_factory=dict)
+    snapshots: dict = dataclasses.field(default_factory=dict)
+    shares: dict = dataclasses.field(default_factory=dict)
     console: list = dataclasses.field(default_factory=list)
     files: dict = dataclasses.field(default_factory=dict)
     metadata: dict = dataclasses.field(default_factory=dict)

@@ -4,6 +4,11 @@
 import dataclasses
 
 from nova import exception
+from nova.virt import shapes
+
+
+class CpuTopologyImpossible(exception.Invalid):
+    msg_fmt = '%(what)s: %(reason)s'
 
 
 class ImageSerialPortNumberInvalid(exception.Invalid):
@@ -103,3 +108,55 @@ def _port_count(key, mapping):
         return _cpu_number(value)
     except (TypeError, ValueError):
         raise ImageSerialPortNumberInvalid(property=key, value=value) from None
+
+
+# Sockets, cores, threads ---------------------------------------------------------------------------------------------
+
+def cpu_topology(vcpus, specs, properties):
+    """(sockets, cores, threads) of a guest.
+
+    Of all that are within the maxima (hw_cpu_max_…), and there must be one, that which agrees most with what is
+    preferred (hw_cpu_…); of several the one with the fewest threads, then the fewest cores.
+    Raises CpuTopologyImpossible, `shapes.ShapeInvalid`.
+    """
+    limits = _cpu_limits(specs, properties)
+    wanted = {part: _preferred(part, limits[part], specs, properties) for part in shapes.CPU_PARTS}
+    possible = [dict(zip(shapes.CPU_PARTS, found, strict=True)) for found in _factors(vcpus)]
+    possible = [found for found in possible
+                if all(limits[part] is None or found[part] <= limits[part] for part in shapes.CPU_PARTS)]
+    if not possible:
+        said = ', '.join(f'{limits[part]} {part}' for part in shapes.CPU_PARTS if limits[part] is not None)
+        raise CpuTopologyImpossible(what='hw_cpu_max_sockets, hw_cpu_max_cores, hw_cpu_max_threads',
+                                    reason=f'{vcpus} CPUs cannot be had with at most {said}.')
+    best = min(possible, key=lambda found: (-sum(found[part] == wanted[part] for part in wanted), found['threads'],
+                                            found['cores']))
+    return tuple(best[part] for part in shapes.CPU_PARTS)
+
+
+def _factors(vcpus):
+    """All (sockets, cores, threads) that make so many CPUs."""
+    for threads in range(1, vcpus + 1):
+        if vcpus % threads == 0:
+            for cores in range(1, vcpus // threads + 1):
+                if vcpus // threads % cores == 0:
+                    yield vcpus // threads // cores, cores, threads
+
+
+def _cpu_limits(specs, properties):
+    """{part: maximum or None}.  Raises CpuTopologyImpossible for an image that wants more than the flavor allows."""
+    found = {}
+    for part in shapes.CPU_PARTS:
+        flavor = shapes.value(f'cpu_max_{part}', specs, {})
+        image = shapes.value(f'cpu_max_{part}', {}, properties)
+        if None not in (flavor, image) and image > flavor:
+            raise CpuTopologyImpossible(what=f'hw_cpu_max_{part}',
+                                        reason=f'{image} is more than the {flavor} of hw:cpu_max_{part} of the flavor.')
+        found[part] = image if image is not None else flavor
+    return found
+
+
+def _preferred(part, limit, specs, properties):
+    wanted = shapes.value(f'cpu_{part}', specs, properties)
+    if None not in (wanted, limit) and wanted > limit:
+        raise CpuTopologyImpossible(what=f'hw_cpu_{part}', reason=f'{wanted} is more than the {limit} allowed.')
+    return wanted

@@ -88,6 +88,9 @@ def default_bus(device, machine_type=None):
 
 def bus_for(image_meta, device, machine_type=None):
     """The bus for this type of device: the image's hw_disk_bus, hw_cdrom_bus or hw_floppy_bus, or the default."""
+    if CONF.libvirt.virt_type == 'lxc':
+        # Its disk is mounted: there is no bus.
+        return 'virtio'
     key = f'hw_{device}_bus'
     bus = image_meta.properties.get(key) or default_bus(device, machine_type)
     _require_bus(key, bus)

@@ -68,7 +68,11 @@ class Element:
 
 @dataclasses.dataclass
 class Boot(Element):
-    """What the guest starts from: its disks in their boot order, or a kernel given from outside."""
+    """What the guest starts from: its disks in their boot order, or a kernel given from outside.
+
+    kind: 'hvm', or 'exe' for a container, whose first program is `init` with `init_args`.  secure: start only what is
+    signed (True), or do not look (False).
+    """
 
     machine_type: str | None = None
     arch: str | None = None
@@ -78,11 +82,21 @@ class Boot(Element):
     cmdline: str | None = None
     menu: bool | None = None
     smbios: bool = True
+    kind: str = 'hvm'
+    init: str | None = None
+    init_args: tuple = ()
+    secure: bool | None = None
 
     def to_element(self):
+        firmware = None
+        if self.secure is not None:
+            firmware = element('firmware', *(element('feature', enabled=self.secure, name=name)
+                                             for name in ('secure-boot', 'enrolled-keys')))
         return element(
             'os',
-            element('type', text='hvm', arch=self.arch, machine=self.machine_type),
+            element('type', text=self.kind, arch=self.arch, machine=self.machine_type),
+            optional('init', self.init), *(element('initarg', text=word) for word in self.init_args),
+            firmware, element('loader', secure=True) if self.secure else None,
             optional('kernel', self.kernel), optional('initrd', self.initrd), optional('cmdline', self.cmdline),
             element('bootmenu', enable=True) if self.menu else None,
             element('smbios', mode='sysinfo') if self.smbios else None,
@@ -93,7 +107,8 @@ class Boot(Element):
 class Cpu(Element):
     """mode: as [libvirt]cpu_mode; features: {name: libvirt's policy}; topology: (sockets, cores, threads).
 
-    cells: ((number, CPUs as text, memory in KiB), …) that the guest sees.
+    cells: ((number, CPUs as text, memory in KiB), …) that the guest sees; address_mode, address_bits: how wide its
+    addresses are ('passthrough': as those of the host; 'emulate': so many bits).
     """
 
     mode: str | None = None
@@ -101,6 +116,8 @@ class Cpu(Element):
     features: dict = dataclasses.field(default_factory=dict)
     topology: tuple | None = None
     cells: tuple = ()
+    address_mode: str | None = None
+    address_bits: int | None = None
 
     def to_element(self):
         topology = None
@@ -109,6 +126,7 @@ class Cpu(Element):
             topology = element('topology', sockets=sockets, cores=cores, threads=threads)
         return element(
             'cpu', optional('model', self.model, fallback='allow'), topology,
+            element('maxphysaddr', mode=self.address_mode, bits=self.address_bits) if self.address_mode else None,
             *(element('feature', policy=policy, name=name) for name, policy in sorted(self.features.items())),
             element('numa', *(element('cell', id=number, cpus=cpus, memory=memory_kib, unit='KiB')
                               for number, cpus, memory_kib in self.cells)) if self.cells else None,
@@ -120,7 +138,8 @@ class Cpu(Element):
 class CpuTune(Element):
     """shares: weight against other guests; quota, period: µs of CPU that each virtual CPU gets of each period (µs).
 
-    pins: {CPU of the guest: CPUs of the host, as text}; emulator: those of the host for all else of the guest.
+    pins: {CPU of the guest: CPUs of the host, as text}; emulator: those of the host for all else of the guest;
+    realtime: CPUs of the guest that run before everything else.
     """
 
     shares: int | None = None
@@ -128,12 +147,14 @@ class CpuTune(Element):
     quota: int | None = None
     pins: dict = dataclasses.field(default_factory=dict)
     emulator: str | None = None
+    realtime: tuple = ()
 
     def to_element(self):
         return element('cputune', optional('shares', self.shares), optional('period', self.period),
                        optional('quota', self.quota),
                        *(element('vcpupin', vcpu=cpu, cpuset=cpus) for cpu, cpus in sorted(self.pins.items())),
-                       element('emulatorpin', cpuset=self.emulator) if self.emulator else None)
+                       element('emulatorpin', cpuset=self.emulator) if self.emulator else None,
+                       *(element('vcpusched', vcpus=cpu, scheduler='fifo', priority=1) for cpu in self.realtime))
 
 
 @dataclasses.dataclass
@@ -150,17 +171,23 @@ class NumaTune(Element):
 
 @dataclasses.dataclass
 class MemoryBacking(Element):
-    """pages: ((size in KiB, cell of the guest), …); locked: never swapped out."""
+    """pages: ((size in KiB, cell of the guest), …); locked: never swapped out; shared: equal pages of several
+    guests may be one; open: programs of the host that serve the guest's devices see it."""
 
     pages: tuple = ()
     locked: bool = False
+    shared: bool = True
+    open: bool = False
 
     def to_element(self):
         return element(
             'memoryBacking',
             element('hugepages', *(element('page', size=size_kb, unit='KiB', nodeset=cell)
                                    for size_kb, cell in self.pages)) if self.pages else None,
-            element('locked') if self.locked else None)
+            None if self.shared else element('nosharepages'),
+            element('locked') if self.locked else None,
+            element('source', type='memfd') if self.open else None,
+            element('access', mode='shared') if self.open else None)
 
 
 @dataclasses.dataclass
@@ -276,11 +303,22 @@ class Guest(Element):
     metadata: Metadata | None = None
     #: names of what is simply there: acpi, apic, pae, …
     features: tuple = ()
+    #: (name, whether it is on) of what is to be there or not: pmu, smm, …
+    switches: tuple = ()
     hyperv: tuple = ()
+    #: who makes the I/O APIC: 'qemu' or 'kvm'
+    ioapic: str | None = None
+    #: the guest shall not see that KVM runs it
+    is_hidden: bool = False
     devices: list = dataclasses.field(default_factory=list)
 
     def to_element(self):
         features = [element(name) for name in self.features]
+        features += [element(name, state='on' if is_on else 'off') for name, is_on in self.switches]
+        if self.ioapic:
+            features.append(element('ioapic', driver=self.ioapic))
+        if self.is_hidden:
+            features.append(element('kvm', element('hidden', state='on')))
         if self.hyperv:
             features.append(element('hyperv', *(element(name, state='on', **attributes)
                                                 for name, attributes in self.hyperv)))
@@ -313,19 +351,41 @@ def _maybe(thing):
 # Devices -------------------------------------------------------------------------------------------------------------
 
 @dataclasses.dataclass
+class NetworkSource(Element):
+    """What QEMU itself opens over the network.
+
+    hosts: ((name, port), …); user, secret_uuid: as whom, and which secret of libvirt proves it.
+    """
+
+    protocol: str
+    name: str
+    hosts: tuple = ()
+    user: str | None = None
+    secret_uuid: str | None = None
+
+    def to_element(self):
+        auth = None
+        if self.user and self.secret_uuid:
+            auth = element('auth', element('secret', type='ceph', uuid=self.secret_uuid), username=self.user)
+        return element('source', *(element('host', name=name, port=port) for name, port in self.hosts), auth,
+                       protocol=self.protocol, name=self.name)
+
+
+@dataclasses.dataclass
 class Disk(Element):
-    """A disk in a file on this host.
+    """A disk in a file on this host, in a device of it (is_block), or elsewhere (source is a NetworkSource).
 
     device: 'disk', 'cdrom' or 'floppy'; bus: 'virtio', 'scsi', 'sata', 'ide', 'usb', 'fdc'; target: its name ('vda');
     boot_order: 1 is first; limits: {libvirt's iotune element: value}; backing_file, backing_format: what it is an
     overlay of.  It is always said what there is, for what is not said libvirt looks up in the file.
     """
 
-    source: str
+    source: str | NetworkSource
     driver_format: str
     target: str
     bus: str
     device: str = 'disk'
+    is_block: bool = False
     cache: str | None = None
     io: str | None = None
     discard: str | None = None
@@ -335,6 +395,7 @@ class Disk(Element):
     limits: dict = dataclasses.field(default_factory=dict)
     backing_file: str | None = None
     backing_format: str | None = None
+    is_packed: bool = False
 
     def to_element(self):
         if self.backing_file is None:
@@ -342,10 +403,17 @@ class Disk(Element):
         else:
             backing = element('backingStore', element('format', type=self.backing_format),
                               element('source', file=self.backing_file), element('backingStore'), type='file')
+        if isinstance(self.source, NetworkSource):
+            kind, source = 'network', self.source.to_element()
+        elif self.is_block:
+            kind, source = 'block', element('source', dev=self.source)
+        else:
+            kind, source = 'file', element('source', file=self.source)
         return element(
             'disk',
-            element('driver', name='qemu', type=self.driver_format, cache=self.cache, io=self.io, discard=self.discard),
-            element('source', file=self.source),
+            element('driver', name='qemu', type=self.driver_format, cache=self.cache, io=self.io, discard=self.discard,
+                    packed='on' if self.is_packed else None),
+            source,
             backing,
             element('target', dev=self.target, bus=self.bus),
             element('iotune', *(element(name, text=value) for name, value in sorted(self.limits.items())))
@@ -353,7 +421,7 @@ class Disk(Element):
             optional('serial', self.serial),
             element('readonly') if self.readonly else None,
             element('boot', order=self.boot_order) if self.boot_order is not None else None,
-            type='file', device=self.device)
+            type=kind, device=self.device)
 
 
 @dataclasses.dataclass
@@ -366,13 +434,14 @@ class Interface(Element):
     mac: str
     source: str
     target: str
-    model: str = 'virtio'
+    model: str | None = 'virtio'
     mtu: int | None = None
     driver: str | None = None
     queues: int | None = None
     boot_order: int | None = None
     inbound: dict = dataclasses.field(default_factory=dict)
     outbound: dict = dataclasses.field(default_factory=dict)
+    is_packed: bool = False
 
     def to_element(self):
         bandwidth = None
@@ -380,13 +449,15 @@ class Interface(Element):
             bandwidth = element('bandwidth',
                                 element('inbound', **self.inbound) if self.inbound else None,
                                 element('outbound', **self.outbound) if self.outbound else None)
-        driver = element('driver', name=self.driver, queues=self.queues) if self.driver or self.queues else None
+        driver = None
+        if self.driver or self.queues or self.is_packed:
+            driver = element('driver', name=self.driver, queues=self.queues, packed='on' if self.is_packed else None)
         return element(
             'interface',
             element('mac', address=self.mac),
             element('source', bridge=self.source),
             element('target', dev=self.target),
-            element('model', type=self.model),
+            element('model', type=self.model) if self.model else None,
             driver,
             element('mtu', size=self.mtu) if self.mtu else None,
             bandwidth,
@@ -455,6 +526,72 @@ class Input(Element):
 
     def to_element(self):
         return element('input', type=self.kind, bus=self.bus)
+
+
+@dataclasses.dataclass
+class Sound(Element):
+    model: str
+
+    def to_element(self):
+        return element('sound', model=self.model)
+
+
+@dataclasses.dataclass
+class Iommu(Element):
+    """An IOMMU that the guest sees.  remaps: it is for interrupts, too, which needs the I/O APIC of QEMU."""
+
+    model: str
+    remaps: bool = False
+
+    def to_element(self):
+        # What Linux needs of it to hand devices on to guests of its own.
+        driver = None
+        if self.model == 'intel':
+            driver = element('driver', intremap='on' if self.remaps else None, caching_mode='on')
+        return element('iommu', driver, model=self.model)
+
+
+@dataclasses.dataclass
+class Tpm(Element):
+    """A trusted platform module in software."""
+
+    version: str
+    model: str
+
+    def to_element(self):
+        return element('tpm', element('backend', type='emulator', version=self.version), model=self.model)
+
+
+@dataclasses.dataclass
+class FileSystem(Element):
+    """The file system in a raw file of the host, mounted in a container."""
+
+    source: str
+    target: str = '/'
+
+    def to_element(self):
+        return element('filesystem', element('driver', type='loop', format='raw'), element('source', file=self.source),
+                       element('target', dir=self.target), type='file', accessmode='passthrough')
+
+
+@dataclasses.dataclass
+class Share(Element):
+    """A directory of the host that the guest mounts by a tag (virtiofs).  Needs `MemoryBacking.open`."""
+
+    source: str
+    tag: str
+
+    def to_element(self):
+        return element('filesystem', element('driver', type='virtiofs'), element('source', dir=self.source),
+                       element('target', dir=self.tag), type='mount', accessmode='passthrough')
+
+
+@dataclasses.dataclass
+class Console(Element):
+    """The console of a container: a terminal of the host."""
+
+    def to_element(self):
+        return element('console', element('target', type='lxc', port=0), type='pty')
 
 
 @dataclasses.dataclass

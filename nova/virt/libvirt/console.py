@@ -5,16 +5,22 @@ import contextlib
 import os
 import socket
 
+from oslo_log import log as logging
+
 from nova import concurrency, conf, exception
 from nova.conf import serial_console
 from nova.console import type as console_type
 from nova.privsep import path as privileged
-from nova.virt.libvirt import paths
+from nova.virt.libvirt import errors, paths
+from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
+LOG = logging.getLogger(__name__)
 
 #: How much of the log is handed out (bytes).
 MAX_LOG_BYTES = 100 * 1024
+# A terminal that was silent so long (s) has said all: to who waits for it, and to who looks after many.
+_PATIENCE_S, _GLANCE_S = 0.2, 0.05
 
 
 class NoFreePort(exception.NovaException):
@@ -35,6 +41,47 @@ def read_log(instance):
         if len(found) >= MAX_LOG_BYTES:
             break
     return found
+
+
+def record_terminal(guest, instance):
+    """Add what a container said to its log: libvirt writes none for it, and its terminal holds only a few KiB.
+
+    Nothing happens for guests of other kinds.
+    """
+    if CONF.libvirt.virt_type != 'lxc':
+        return
+    _record(guest, paths.of(instance), _PATIENCE_S)
+
+
+def record_terminals(host):
+    """The same of all guests of a host: a container whose terminal nobody reads stands still when that is full."""
+    if CONF.libvirt.virt_type != 'lxc':
+        return
+    for uuid in host.list_uuids():
+        _record(libvirt_guest.Guest(host, uuid), os.path.join(CONF.instances_path, uuid), _GLANCE_S)
+
+
+def _record(guest, directory, silence_s):
+    try:
+        said = guest.read_terminal(silence_s)
+    except (exception.InstanceNotFound, errors.LibvirtError) as exc:
+        LOG.info('The console of a container cannot be read: %s', exc)
+        return
+    if said and os.path.isdir(directory):
+        _append(os.path.join(directory, paths.CONSOLE_LOG), said)
+
+
+def _append(path, said):
+    """The log is kept as long as twice what is handed out."""
+    with concurrency.lock(f'console-{path}'):
+        try:
+            with open(path, 'rb') as log:
+                before = log.read()
+        except FileNotFoundError:
+            before = b''
+        with open(f'{path}.new', 'wb') as log:
+            log.write((before + said)[-2 * MAX_LOG_BYTES:])
+        os.rename(f'{path}.new', path)
 
 
 def vnc(guest):

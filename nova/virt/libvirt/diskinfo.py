@@ -27,6 +27,21 @@ class DiskInfo:
     content: str | None = None
 
 
+def to_dict(info):
+    """As plain data."""
+    return dataclasses.asdict(info)
+
+
+def alone(info):
+    """A disk with this content that is an overlay of nothing."""
+    return dataclasses.replace(info, base=None, base_format=None)
+
+
+def of_size(info, size):
+    """The same disk with another size (bytes)."""
+    return dataclasses.replace(info, size=size)
+
+
 def read(directory):
     """{file name: DiskInfo} of the server in this directory; empty where there is none."""
     try:
@@ -51,8 +66,11 @@ def record(instance, name, info):
 
 def forget(instance, *names):
     """Disks that are gone.  Nothing happens to what was not there."""
-    known = {name: dataclasses.asdict(info) for name, info in of(instance).items() if name not in names}
-    write_file(os.path.join(paths.of(instance), _FILE), jsonutils.dumps(known))
+    known = of(instance)
+    if not known.keys() & set(names):
+        return
+    write_file(os.path.join(paths.of(instance), _FILE), jsonutils.dumps(
+        {name: dataclasses.asdict(info) for name, info in known.items() if name not in names}))
 
 
 def all_servers(instances_path):
@@ -70,8 +88,14 @@ def all_servers(instances_path):
 def write_file(path, text):
     """Put a small text file in place of an old one, in one step."""
     temporary = f'{path}.new'
-    with open(temporary, 'w') as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    os.rename(temporary, path)
+    try:
+        with open(temporary, 'w') as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.rename(temporary, path)
+    except OSError:
+        # The disk is full, for example.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

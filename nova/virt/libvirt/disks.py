@@ -11,7 +11,7 @@ from oslo_utils import units
 
 from nova import concurrency, conf, exception
 from nova.privsep import path as privileged
-from nova.virt.libvirt import diskinfo, imagebackend, imagecache, paths
+from nova.virt.libvirt import container, diskinfo, imagebackend, imagecache, paths
 
 CONF = conf.CONF
 LOG = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ def make(wanted):
     directory if nothing was there before.
     """
     os.makedirs(paths.of(wanted.instance), exist_ok=True)
+    take(wanted.instance)
+    container.link(wanted.instance, paths.of(wanted.instance))
     known = diskinfo.of(wanted.instance)
     for place in wanted.places:
         path = paths.of(wanted.instance, place.file)
@@ -56,16 +58,21 @@ def make(wanted):
         elif info.base is not None:
             _require_base(wanted, place, path, info)
         known[place.file] = info
-    _make_plain_files(wanted)
+    make_plain_files(wanted)
     return known
 
 
 def _require_base(wanted, place, path, info):
     """The cached file below an overlay may have been lost, with the host's disk for example: get it again."""
-    found = imagecache.find(info.base) or _source(wanted, place)
-    if (found.name, found.format) != (info.base, info.base_format):
-        raise BaseImageChanged(path=path, found=f'{found.name} ({found.format})', wanted=f'{info.base} '
-                                                                                         f'({info.base_format})')
+    found = imagecache.find(info.base) or imagecache.remake(info.base) or _source(wanted, place)
+    require_same(found, path, info)
+
+
+def require_same(cached, path, info):
+    """Raises BaseImageChanged where a cached file is not that which a disk is an overlay of."""
+    if (cached.name, cached.format) != (info.base, info.base_format):
+        raise BaseImageChanged(path=path, found=f'{cached.name} ({cached.format})', wanted=f'{info.base} '
+                                                                                           f'({info.base_format})')
 
 
 def _root_size(wanted, place):
@@ -112,7 +119,7 @@ _MAKERS = {paths.ROOT: _make_root, paths.SWAP: _make_swap, paths.CONFIG_DRIVE: _
            paths.RESCUE: _make_rescue, paths.RESCUE_CONFIG_DRIVE: _make_config_drive}
 
 
-def _make_plain_files(wanted):
+def make_plain_files(wanted):
     """Kernel and ramdisk: copies, for libvirt gives each guest's files to that guest's user."""
     more = [(wanted.images[name], name) for name in (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)
             if name in wanted.images]
@@ -125,12 +132,50 @@ def _make_plain_files(wanted):
             os.rename(f'{path}.part', path)
 
 
+# Whose they are -------------------------------------------------------------------------------------------------------
+
+def take(instance, host=None):
+    """Say that the files of a server are a host's, by default this one's.  Where hosts share them, that changes."""
+    host = host or CONF.host
+    if host_of(instance) != host:
+        diskinfo.write_file(paths.of(instance, paths.HOST), host)
+
+
+def host_of(instance):
+    """Name of the host that the files of a server belong to; None where there are none, or nobody said."""
+    try:
+        with open(paths.of(instance, paths.HOST)) as source:
+            return source.read().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def are_elsewhere(instance):
+    """Whether the files that are seen here belong to another host: the server runs there."""
+    return host_of(instance) not in (None, CONF.host)
+
+
+def are_complete(instance):
+    """Whether all disks that a server is recorded to have on this host are here, and are this host's."""
+    known = diskinfo.of(instance)
+    moving = [name for name in os.listdir(paths.of(instance)) if name.endswith(paths.MOVING)] if known else []
+    return bool(known) and not moving and not are_elsewhere(instance) and all(
+        os.path.exists(paths.of(instance, name)) for name in known)
+
+
 def remove(instance):
-    """Remove all files of a server.  Nothing happens when there are none.  Returns whether they are gone."""
+    """Remove all files of a server.  Nothing happens when there are none, or when they are another host's.
+
+    Returns whether they are gone.
+    """
+    if are_elsewhere(instance):
+        LOG.info('The files of the server are those of %s: they stay', host_of(instance), instance_uuid=instance.uuid)
+        return True
+    container.unlink(instance)
     try:
         privileged.remove_tree(os.path.abspath(paths.of(instance)))
     except OSError as exc:
-        LOG.warning('Files of the server cannot be removed: %s', exc, instance=instance)
+        LOG.warning('Files of the server cannot be removed: %s', exc, instance_uuid=instance.uuid)
         return False
     return True
 

@@ -7,12 +7,13 @@ Nothing is made here, and nothing is asked but what the host can do.
 import dataclasses
 import functools
 import importlib.metadata
+import shlex
 
 from oslo_log import log as logging
 
 from nova import conf, exception
-from nova.virt import hardware, images
-from nova.virt.libvirt import blockinfo, config, paths, topology, vif, volume
+from nova.virt import hardware, images, shapes
+from nova.virt.libvirt import blockinfo, config, container, paths, topology, traits, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -20,22 +21,25 @@ LOG = logging.getLogger(__name__)
 
 PRODUCT = 'OpenStack Nova'
 
-_TRUE = frozenset(('1', 'true', 'yes', 'on'))
 # At most so many bytes per period (ms) from a random number device of a flavor that sets one without the other.
 _RNG_PERIOD_MS = 1000
-_VIDEO = ('virtio', 'vga', 'cirrus', 'qxl', 'vmvga', 'bochs', 'ramfb', 'none')
-_WATCHDOG = ('none', 'reset', 'poweroff', 'pause', 'disabled')
-_SCSI = ('virtio-scsi', 'lsilogic', 'lsisas1068', 'lsisas1078', 'vmpvscsi')
-# quota:disk_… of a flavor -> libvirt's element.
-_DISK_LIMITS = {f'quota:disk_{name}': name for name in (
-    'read_bytes_sec', 'read_iops_sec', 'write_bytes_sec', 'write_iops_sec', 'total_bytes_sec', 'total_iops_sec')}
 _SERIAL_PORTS_X86 = 4
+_X86 = ('x86_64', 'i686')
+# IOMMUs -> the machine that they are for.
+_IOMMU_MACHINES = {'intel': 'q35', 'smmuv3': 'virt'}
+# The first program of a container.
+_INIT = '/sbin/init'
 # Pages of this size need not be asked for.
 _SMALL_PAGE_KB = 4
 
 
-class UnsupportedHardware(exception.Invalid):
-    msg_fmt = '%(what)s: %(value)r is not one of %(known)s.'
+UnsupportedHardware = shapes.ShapeInvalid
+
+
+class HostLacks(exception.NovaException):
+    """Another host may have it, so the server is tried there."""
+
+    msg_fmt = '%(what)s: %(value)r is not to be had on this host: %(reason)s'
 
 
 @dataclasses.dataclass
@@ -58,6 +62,8 @@ class Plan:
     ramdisk: str | None = None
     #: as in block device info
     volumes: list = dataclasses.field(default_factory=list)
+    #: `config.Share`s
+    shares: list = dataclasses.field(default_factory=list)
 
     @property
     def flavor(self):
@@ -71,94 +77,141 @@ class Plan:
     def specs(self):
         return self.flavor.extra_specs or {}
 
+    def shape(self, name):
+        """What flavor and image say of a property (see `shapes`).  Raises `exception.Invalid`."""
+        return shapes.value(name, self.specs, self.properties)
+
 
 def guest(host, plan):
-    """The `config.Guest` of a server.  Raises UnsupportedHardware, `exception.Invalid` for what cannot be had."""
-    arch = plan.properties.get('hw_architecture') or host.arch
-    instance = plan.instance
+    """The `config.Guest` of a server.
+
+    Raises UnsupportedHardware, `exception.Invalid` for what cannot be had, and HostLacks for what this host has not.
+    """
+    shapes.check(plan.specs, plan.properties)
+    return _container(host, plan) if CONF.libvirt.virt_type == 'lxc' else _machine(host, plan)
+
+
+def _machine(host, plan):
+    arch = _arch(host, plan.image_meta)
     made = config.Guest(
-        virt_type=CONF.libvirt.virt_type, name=instance.name, uuid=instance.uuid,
-        memory_mb=plan.flavor.memory_mb, vcpus=plan.flavor.vcpus,
-        boot=_boot(plan, arch), cpu=_cpu(plan), cputune=_cpu_tune(host, plan), numatune=_numa_tune(plan),
+        boot=_boot(plan, arch), cpu=_cpu(host, plan, arch), numatune=_numa_tune(plan),
         memory_backing=_memory_backing(plan), clock=_clock(plan),
-        sysinfo=_system_info(host, plan), metadata=_metadata(plan), **_features(plan, arch))
-    made.devices = [*_controllers(plan), *_disks(plan), *_volumes(plan), *_interfaces(plan), *_serials(plan, arch),
-                    *_channels(plan), *_screen(host, plan, arch), *_rng(plan), *_watchdog(plan), *_host_devices(plan),
+        sysinfo=_system_info(host, plan), **_identity(host, plan), **_features(plan, arch))
+    made.devices = [*_controllers(plan), *_disks(plan), *_volumes(plan), *plan.shares, *_interfaces(plan),
+                    *_serials(plan, arch), *_channels(plan), *_screen(host, plan, arch), *_sound(plan), *_tpm(plan),
+                    *_rng(plan), *_watchdog(plan), *_host_devices(plan),
                     config.MemoryBalloon(CONF.libvirt.mem_stats_period_seconds)]
+    if _iommu_model(plan):
+        made.devices.append(config.Iommu(_iommu_model(plan), _remaps_interrupts(plan)))
     return made
+
+
+def _identity(host, plan):
+    """What every guest has, of any kind."""
+    instance = plan.instance
+    return {'virt_type': CONF.libvirt.virt_type, 'name': instance.name, 'uuid': instance.uuid,
+            'memory_mb': plan.flavor.memory_mb, 'vcpus': plan.flavor.vcpus, 'cputune': _cpu_tune(host, plan),
+            'metadata': _metadata(plan)}
+
+
+# Containers ----------------------------------------------------------------------------------------------------------
+
+def _container(host, plan):
+    """A guest of LXC: a process tree of this host over the file system in the root disk."""
+    command = shlex.split(plan.shape('command_line') or '')
+    root = next((place for place in plan.places if place.file in (paths.ROOT, paths.RESCUE)), None)
+    if root is None or plan.volumes:
+        raise exception.Invalid('A container has one disk, made from its image: it takes no volumes.')
+    return config.Guest(
+        boot=config.Boot(kind='exe', init=_INIT, init_args=tuple(command), smbios=False),
+        devices=[config.FileSystem(container.path(plan.instance, root.file)), *_interfaces(plan), config.Console()],
+        **_identity(host, plan))
 
 
 # Machine -------------------------------------------------------------------------------------------------------------
 
 def machine_type(host, image_meta):
-    """hw_machine_type of the image, else what is configured for the architecture, else 'pc' or 'virt'."""
-    asked = image_meta.properties.get('hw_machine_type')
+    """hw_machine_type of the image, else what is configured for the architecture, else 'pc' or 'virt'.
+
+    None for containers.  Raises HostLacks.
+    """
+    if CONF.libvirt.virt_type == 'lxc':
+        return None
+    arch = _arch(host, image_meta)
+    asked = shapes.value('machine_type', {}, image_meta.properties)
     if asked:
+        _require_machine(host, arch, asked)
         return asked
-    arch = image_meta.properties.get('hw_architecture') or host.arch
     configured = dict(entry.split('=', 1) for entry in CONF.libvirt.hw_machine_type if '=' in entry)
     if arch in configured:
         return configured[arch]
-    return 'virt' if arch in ('aarch64', 'armv7l', 'riscv64') else 'pc' if arch in ('x86_64', 'i686') else None
+    return 'virt' if arch in ('aarch64', 'armv7l', 'riscv64') else 'pc' if arch in _X86 else None
+
+
+def _arch(host, image_meta):
+    return shapes.value('architecture', {}, image_meta.properties) or host.arch
+
+
+def _require_machine(host, arch, machine_type):
+    known = topology.machine_types(host.capabilities, arch)
+    if known and machine_type not in known:
+        raise HostLacks(what='hw_machine_type', value=machine_type,
+                        reason=f'QEMU for {arch} knows no such machine.')
 
 
 def _boot(plan, arch):
-    firmware = plan.properties.get('hw_firmware_type')
-    if firmware not in (None, 'bios', 'uefi'):
-        raise UnsupportedHardware(what='hw_firmware_type', value=firmware, known='bios, uefi')
-    boot = config.Boot(machine_type=plan.machine_type, arch=arch, menu=_flag(plan, 'hw_boot_menu', 'hw:boot_menu'),
-                       firmware='efi' if firmware == 'uefi' else None)
+    boot = config.Boot(machine_type=plan.machine_type, arch=arch, menu=plan.shape('boot_menu'),
+                       firmware='efi' if plan.shape('firmware_type') == 'uefi' else None, secure=_secure_boot(plan))
     if plan.kernel:
         root = next((place.target for place in plan.places if place.boot_order == 1), None)
         boot.kernel = paths.of(plan.instance, plan.kernel)
         if plan.ramdisk:
             boot.initrd = paths.of(plan.instance, plan.ramdisk)
-        boot.cmdline = plan.properties.get('os_command_line') or (
+        boot.cmdline = plan.shape('command_line') or (
             f'root=/dev/{root} console=tty0 console=ttyS0 no_timer_check' if root else 'console=tty0 console=ttyS0')
     return boot
 
 
-def _flag(plan, image_key, flavor_key):
-    value = plan.properties.get(image_key, plan.specs.get(flavor_key, ''))
-    return str(value).lower() in _TRUE
+def _secure_boot(plan):
+    """Whether only what is signed is started; None where nobody asked.  Raises `exception.Invalid`."""
+    asked, can = plan.shape('secure_boot'), blockinfo.is_q35(plan.machine_type)
+    if asked == 'required' and not can:
+        raise shapes.ShapesDoNotFit(what='os:secure_boot', reason=f'needs hw_machine_type q35, not '
+                                                                  f'{plan.machine_type}.')
+    return True if can and asked != 'disabled' and plan.shape('firmware_type') == 'uefi' else None
 
 
-def _cpu(plan):
+def _cpu(host, plan, arch):
     mode = CONF.libvirt.cpu_mode or ('host-model' if CONF.libvirt.virt_type == 'kvm' else 'maximum')
     if mode == 'host-passthrough' and CONF.libvirt.virt_type == 'qemu':
         mode = 'maximum'
-    cpu = config.Cpu(topology=_topology(plan), cells=tuple(
-        (cell['id'], hardware.format_cpu_spec(cell['cpus']), cell['memory_mb'] * 1024) for cell in _placed(plan)))
+    cpu = config.Cpu(topology=hardware.cpu_topology(plan.flavor.vcpus, plan.specs, plan.properties),
+                     address_mode=plan.shape('maxphysaddr_mode'), address_bits=plan.shape('maxphysaddr_bits'))
+    cpu.cells = tuple((cell['id'], hardware.format_cpu_spec(cell['cpus']), cell['memory_mb'] * 1024)
+                      for cell in _placed(plan))
     if mode == 'none':
         return cpu
-    if mode == 'custom':
-        if not CONF.libvirt.cpu_models:
-            raise exception.ConfigInvalid(option='[libvirt]cpu_models', reason='cpu_mode is custom, and it is empty.')
-        cpu.model = CONF.libvirt.cpu_models[0]
     cpu.mode = mode
     for flag in CONF.libvirt.cpu_model_extra_flags:
         flag = flag.lower()
         cpu.features[flag.lstrip('+-')] = 'disable' if flag.startswith('-') else 'require'
+    if mode == 'custom':
+        cpu.model = _cpu_model(host, plan, arch, {name for name, policy in cpu.features.items() if policy == 'require'})
     return cpu
 
 
-def _topology(plan):
-    """(sockets, cores, threads).  The image may prefer what the flavor does not fix; what it leaves open is sockets."""
-    vcpus = plan.flavor.vcpus
-    wanted = {}
-    for name in ('sockets', 'cores', 'threads'):
-        value = plan.properties.get(f'hw_cpu_{name}') or plan.specs.get(f'hw:cpu_{name}')
-        if value is not None:
-            if not str(value).isdigit() or int(value) < 1:
-                raise UnsupportedHardware(what=f'hw_cpu_{name}', value=value, known='the numbers from 1')
-            wanted[name] = int(value)
-    threads = wanted.get('threads', 1)
-    cores = wanted.get('cores') or (max(1, vcpus // (wanted['sockets'] * threads)) if 'sockets' in wanted else 1)
-    sockets = wanted.get('sockets') or max(1, vcpus // (cores * threads))
-    if sockets * cores * threads != vcpus:
-        # What the image would like cannot be had with this flavor: it is a preference.
-        sockets, cores, threads = vcpus, 1, 1
-    return sockets, cores, threads
+def _cpu_model(host, plan, arch, added):
+    """The first of the configured models that has, with the features `added`, all that the server's traits require."""
+    if not CONF.libvirt.cpu_models:
+        raise exception.ConfigInvalid(option='[libvirt]cpu_models', reason='cpu_mode is custom, and it is empty.')
+    required = {key.partition(':')[2] for key, said in (*plan.specs.items(), *plan.properties.items())
+                if key.startswith('trait:') and said == 'required'} & set(traits.CPU_FEATURES.values())
+    for model in CONF.libvirt.cpu_models:
+        if not required or required <= traits.of_features(added | host.cpu_model_features(
+                model, arch, plan.machine_type, CONF.libvirt.virt_type)):
+            return model
+    raise HostLacks(what='traits', value=', '.join(sorted(required)),
+                    reason='no model of [libvirt]cpu_models has all of them.')
 
 
 def _placed(plan):
@@ -167,7 +220,7 @@ def _placed(plan):
 
 
 def _cpu_tune(host, plan):
-    found = {name: _number(plan, f'quota:cpu_{name}') for name in ('shares', 'period', 'quota')}
+    found = {name: plan.shape(f'cpu_{name}') for name in ('shares', 'period', 'quota')}
     cells = {cell['id']: cell for cell in (topology.numa_topology(host.capabilities) or {}).get('cells', ())} \
         if _placed(plan) else {}
     pins, around = {}, set()
@@ -178,9 +231,33 @@ def _cpu_tune(host, plan):
             around.update(own)
             if own:
                 pins[cpu] = hardware.format_cpu_spec(own)
-    if not pins and all(value is None for value in found.values()):
+    realtime = _realtime_cpus(plan)
+    if not (pins or realtime) and all(value is None for value in found.values()):
         return None
-    return config.CpuTune(**found, pins=pins, emulator=hardware.format_cpu_spec(around) if around else None)
+    if pins and plan.shape('emulator_threads_policy') == 'share' and CONF.compute.cpu_shared_set:
+        around = hardware.parse_cpu_spec(CONF.compute.cpu_shared_set)
+    return config.CpuTune(**found, pins=pins, emulator=hardware.format_cpu_spec(around) if around else None,
+                          realtime=tuple(sorted(realtime)))
+
+
+def _realtime_cpus(plan):
+    """CPUs of the guest that run in real time.  Raises ShapesDoNotFit for a mask that leaves none."""
+    if not plan.shape('cpu_realtime'):
+        return set()
+    mask, cpus = plan.shape('cpu_realtime_mask') or '', set(range(plan.flavor.vcpus))
+    rules = [rule.strip() for rule in mask.split(',') if rule.strip()]
+    named = [rule for rule in rules if not rule.startswith('^')]
+    if named:
+        cpus &= hardware.parse_cpu_spec(','.join(named))
+    cpus -= hardware.parse_cpu_spec(','.join(rule[1:] for rule in rules if rule.startswith('^')))
+    if not cpus:
+        raise shapes.ShapesDoNotFit(what='hw:cpu_realtime_mask', reason=f'{mask!r} leaves no CPU for real time.')
+    return cpus
+
+
+def tuning(host, plan):
+    """{'cputune', 'numatune': what follows from where the server lies on this host, or None}."""
+    return {'cputune': _cpu_tune(host, plan), 'numatune': _numa_tune(plan)}
 
 
 def _numa_tune(plan):
@@ -191,28 +268,19 @@ def _numa_tune(plan):
 def _memory_backing(plan):
     pages = tuple((cell['page_size_kb'], cell['id']) for cell in _placed(plan)
                   if cell['page_size_kb'] and cell['page_size_kb'] > _SMALL_PAGE_KB)
-    locked = str(plan.specs.get('hw:locked_memory', plan.properties.get('hw_locked_memory', ''))).lower() in _TRUE
-    return config.MemoryBacking(pages, locked) if pages or locked else None
+    realtime = bool(plan.shape('cpu_realtime'))
+    locked = bool(plan.shape('locked_memory')) or realtime
+    if not (pages or locked or plan.shares):
+        return None
+    return config.MemoryBacking(pages, locked, not realtime, bool(plan.shares))
 
 
 def _host_devices(plan):
     return [config.HostPci(device['address']) for device in (plan.instance.placement or {}).get('pci') or ()]
 
 
-def _number(plan, key):
-    value = plan.specs.get(key)
-    return None if value is None else _whole(key, value)
-
-
-def _whole(what, value):
-    try:
-        return int(value)
-    except ValueError:
-        raise UnsupportedHardware(what=what, value=value, known='the whole numbers') from None
-
-
 def _is_windows(plan):
-    return plan.properties.get('os_type') == 'windows'
+    return plan.shape('os_type') == 'windows'
 
 
 def administrator(image_meta):
@@ -222,18 +290,25 @@ def administrator(image_meta):
 
 
 def _clock(plan):
-    timers = [('pit', {'tickpolicy': 'delay'}), ('rtc', {'tickpolicy': 'catchup'}), ('hpet', {'present': 'no'})]
+    timers = [('pit', {'tickpolicy': 'delay'}), ('rtc', {'tickpolicy': 'catchup'}),
+              ('hpet', {'present': plan.shape('time_hpet')})]
     if _is_windows(plan) and CONF.libvirt.virt_type == 'kvm':
         timers.append(('hypervclock', {'present': 'yes'}))
     return config.Clock('localtime' if _is_windows(plan) else 'utc', tuple(timers))
 
 
 def _features(plan, arch):
-    features = ('acpi', 'apic') if arch in ('x86_64', 'i686', 'aarch64') else ()
+    features = ('acpi', 'apic') if arch in (*_X86, 'aarch64') else ()
     hyperv = ()
     if _is_windows(plan) and CONF.libvirt.virt_type == 'kvm':
         hyperv = (('relaxed', {}), ('vapic', {}), ('spinlocks', {'retries': 8191}), ('vpindex', {}), ('synic', {}))
-    return {'features': features, 'hyperv': hyperv}
+    pmu = False if plan.shape('cpu_realtime') else plan.shape('pmu')
+    switches = [('pmu', pmu)] if pmu is not None else []
+    if _secure_boot(plan):
+        # Variables of the firmware can be written only from the mode that this adds.
+        switches.append(('smm', True))
+    return {'features': features, 'hyperv': hyperv, 'switches': tuple(switches),
+            'ioapic': 'qemu' if _remaps_interrupts(plan) else None, 'is_hidden': bool(plan.shape('hide_hypervisor_id'))}
 
 
 @functools.cache
@@ -287,12 +362,29 @@ def _controllers(plan):
         yield config.Controller('pci', model='pcie-root', index=0)
         for number in range(CONF.libvirt.num_pcie_ports):
             yield config.Controller('pci', model='pcie-root-port', index=number + 1)
-    model = plan.properties.get('hw_scsi_model') or 'virtio-scsi'
-    if model not in _SCSI:
-        raise UnsupportedHardware(what='hw_scsi_model', value=model, known=', '.join(_SCSI))
+    model = plan.shape('scsi_model')
+    usb = plan.shape('usb_model')
+    if usb:
+        yield config.Controller('usb', model=usb, index=0)
     # Those that we leave out libvirt adds, of a model that guests may have no driver for.
     for number in range(blockinfo.scsi_controllers(plan.places)):
         yield config.Controller('scsi', model=model, index=number)
+
+
+def _iommu_model(plan):
+    """The model of IOMMU; None: there is none.  Raises ShapesDoNotFit."""
+    model = plan.shape('viommu_model')
+    if model == 'auto':
+        model = next((model for model, machine in _IOMMU_MACHINES.items() if machine in (plan.machine_type or '')),
+                     'virtio')
+    if model and _IOMMU_MACHINES.get(model, '') not in (plan.machine_type or ''):
+        raise shapes.ShapesDoNotFit(what='hw:viommu_model', reason=f'{model} needs hw_machine_type '
+                                                                   f'{_IOMMU_MACHINES[model]}.')
+    return model
+
+
+def _remaps_interrupts(plan):
+    return _iommu_model(plan) == 'intel' and CONF.libvirt.virt_type == 'kvm'
 
 
 def cache_mode():
@@ -309,7 +401,8 @@ def cache_mode():
 
 def _disks(plan):
     mode = cache_mode()
-    limits = {name: _number(plan, key) for key, name in _DISK_LIMITS.items() if key in plan.specs}
+    limits = {name: limit for name in shapes.DISK_LIMITS if (limit := plan.shape(f'disk_{name}')) is not None}
+    is_packed = plan.shape('virtio_packed_ring')
     for place in plan.places:
         info = plan.disks[place.file]
         is_disk = place.device == 'disk'
@@ -318,7 +411,8 @@ def _disks(plan):
             device=place.device, cache=mode if is_disk else None, boot_order=place.boot_order,
             discard='unmap' if CONF.libvirt.hw_disk_discard and is_disk else None,
             backing_file=paths.cache(info.base) if info.base else None, backing_format=info.base_format,
-            readonly=place.device == 'cdrom', limits=limits if is_disk and place.file != paths.CONFIG_DRIVE else {})
+            readonly=place.device == 'cdrom', is_packed=is_packed and place.bus == 'virtio',
+            limits=limits if is_disk and place.file != paths.CONFIG_DRIVE else {})
 
 
 def _volumes(plan):
@@ -336,8 +430,10 @@ def _interfaces(plan):
 
 def serial_port_count(instance, image_meta, arch):
     """How many serial ports the guest gets.  Raises `exception.Invalid`."""
+    if CONF.libvirt.virt_type == 'lxc':
+        return 0
     count = hardware.get_number_of_serial_ports(instance.flavor, image_meta)
-    if arch in ('x86_64', 'i686') and count > _SERIAL_PORTS_X86:
+    if arch in _X86 and count > _SERIAL_PORTS_X86:
         raise UnsupportedHardware(what='hw_serial_port_count', value=count, known='0 to 4')
     return count
 
@@ -353,7 +449,7 @@ def _serials(plan, arch):
 
 
 def _channels(plan):
-    if str(plan.properties.get('hw_qemu_guest_agent', '')).lower() in _TRUE:
+    if plan.shape('qemu_guest_agent'):
         yield config.Channel(libvirt_guest.AGENT)
 
 
@@ -362,38 +458,48 @@ def _screen(host, plan, arch):
         return
     yield config.Graphics(CONF.vnc.server_listen, CONF.vnc.keymap)
     yield _video(host, plan, arch)
-    pointer = plan.properties.get('hw_pointer_model') or CONF.pointer_model
-    if pointer == 'usbtablet':
-        yield config.Input('tablet', 'usb')
+    bus = plan.shape('input_bus')
+    if (plan.shape('pointer_model') or CONF.pointer_model) == 'usbtablet':
+        yield config.Input('tablet', bus or 'usb')
+    if bus:
+        yield config.Input('keyboard', bus)
 
 
 def _video(host, plan, arch):
-    model = plan.properties.get('hw_video_model')
+    model = plan.shape('video_model')
     if model is None:
         capabilities = host.domain_capabilities(arch, plan.machine_type, CONF.libvirt.virt_type)
         has = {value.text for value in capabilities.iterfind("devices/video/enum[@name='modelType']/value")}
         model = next((wanted for wanted in ('virtio', 'vga', 'cirrus') if wanted in has), 'vga')
-    elif model not in _VIDEO:
-        raise UnsupportedHardware(what='hw_video_model', value=model, known=', '.join(_VIDEO))
-    vram_mb = _whole('hw_video_ram', plan.properties.get('hw_video_ram', 0))
-    limit_mb = _whole('hw_video:ram_max_mb', plan.specs.get('hw_video:ram_max_mb', 0))
-    if vram_mb > limit_mb:
-        raise exception.Invalid(f'hw_video_ram: {vram_mb} MiB is more than the {limit_mb} MiB that hw_video:ram_max_mb '
-                                'of the flavor allows.')
+    vram_mb = plan.shape('video_ram')
     return config.Video(model, vram_mb * 1024 if vram_mb and model in ('vga', 'qxl', 'cirrus') else None)
 
 
-def _rng(plan):
-    if not CONF.libvirt.rng_dev_path or str(plan.specs.get('hw_rng:allowed', 'true')).lower() not in _TRUE:
+def _sound(plan):
+    model = plan.shape('sound_model')
+    if model:
+        yield config.Sound(model)
+
+
+def _tpm(plan):
+    """Raises HostLacks where there is no software for it."""
+    version = plan.shape('tpm_version')
+    if version is None:
         return
-    max_bytes = _number(plan, 'hw_rng:rate_bytes')
+    if not CONF.libvirt.swtpm_enabled:
+        raise HostLacks(what='hw:tpm_version', value=version, reason='[libvirt]swtpm_enabled is off.')
+    yield config.Tpm(version, plan.shape('tpm_model') or 'tpm-tis')
+
+
+def _rng(plan):
+    if not CONF.libvirt.rng_dev_path or plan.shape('allowed') is False:
+        return
+    max_bytes = plan.shape('rate_bytes')
     yield config.Rng(CONF.libvirt.rng_dev_path, max_bytes,
-                     (_number(plan, 'hw_rng:rate_period') or _RNG_PERIOD_MS) if max_bytes else None)
+                     (plan.shape('rate_period') or _RNG_PERIOD_MS) if max_bytes else None)
 
 
 def _watchdog(plan):
-    action = plan.properties.get('hw_watchdog_action') or plan.specs.get('hw:watchdog_action') or 'disabled'
-    if action not in _WATCHDOG:
-        raise UnsupportedHardware(what='hw_watchdog_action', value=action, known=', '.join(_WATCHDOG))
+    action = plan.shape('watchdog_action')
     if action != 'disabled':
         yield config.Watchdog(action)

@@ -5,11 +5,12 @@ import os
 
 from oslo_log import log as logging
 
-from nova import conf, exception, image
+from nova import conf, exception, image, objects
 from nova.virt import configdrive, driver, event, hardware
 from nova.virt.disk import mkfs
 from nova.virt.libvirt import (
     blockinfo,
+    cold_migration,
     console,
     diskinfo,
     disks,
@@ -20,12 +21,18 @@ from nova.virt.libvirt import (
     inventory,
     leftovers,
     lifecycle,
+    live_migration,
     paths,
     power,
     rescue,
+    shares,
     snapshot,
+    swap,
+    traits,
     usage,
     vif,
+    volume,
+    watch,
 )
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
@@ -41,9 +48,15 @@ class LibvirtDriver(driver.ComputeDriver):
     capabilities = {
         **driver.ComputeDriver.capabilities,
         'has_imagecache': True,
+        'supports_recreate': True,
+        'supports_evacuate': True,
+        'supports_migrate_to_same_host': True,
         'supports_attach_interface': True,
         'supports_extend_volume': True,
         'supports_quiesce': True,
+        'supports_rescue_bfv': True,
+        # Where the host has what it takes: see `traits`.
+        'supports_shares': True,
         'supports_image_type_qcow2': True,
         'supports_image_type_raw': True,
         'supports_image_type_iso': True,
@@ -89,6 +102,9 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def get_available_resource(self, nodename):
         return inventory.available_resource(self.host)
+
+    def get_traits(self, nodename):
+        return (super().get_traits(nodename) - {traits.SHARES}) | traits.of(self.host)
 
     def get_host_uptime(self):
         return inventory.uptime()
@@ -147,6 +163,7 @@ class LibvirtDriver(driver.ComputeDriver):
     def cleanup(self, context, instance, network_info, block_device_info=None, destroy_disks=True, migrate_data=None,
                 destroy_vifs=True):
         lifecycle.cleanup(instance, network_info, destroy_disks, destroy_vifs)
+        volume.disconnect_all(block_device_info)
 
     def delete_instance_files(self, instance):
         return disks.remove(instance)
@@ -166,6 +183,8 @@ class LibvirtDriver(driver.ComputeDriver):
     def _make_again(self, context, instance, network_info, block_device_info):
         lifecycle.make_again(self.host, self.image_api, self._request(
             context, instance, instance.image_meta, network_info, block_device_info))
+        # It runs from its own disk: a rescue that did not end is over.
+        rescue.forget(instance)
 
     def reboot(self, context, instance, network_info, reboot_type, block_device_info=None, bad_volumes_callback=None):
         if reboot_type == 'SOFT' and power.reboot_softly(self._guest(instance)):
@@ -183,6 +202,7 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def resume(self, context, instance, network_info, block_device_info=None):
         vif.plug(network_info)
+        volume.connect_all(block_device_info)
         power.resume(self._guest(instance))
 
     def resume_state_on_host_boot(self, context, instance, network_info, block_device_info=None):
@@ -221,6 +241,7 @@ class LibvirtDriver(driver.ComputeDriver):
     def get_console_output(self, context, instance):
         if not self.instance_exists(instance):
             raise exception.InstanceNotFound(instance_id=instance.uuid)
+        console.record_terminal(self._guest(instance), instance)
         return console.read_log(instance)
 
     def get_vnc_console(self, context, instance):
@@ -247,16 +268,26 @@ class LibvirtDriver(driver.ComputeDriver):
         snapshot.clear_interrupted(self.host, instance)
 
     def get_volume_connector(self, instance):
-        return {'ip': CONF.my_ip, 'host': CONF.host}
+        return volume.connector({'ip': CONF.my_ip, 'host': CONF.host})
 
     def attach_volume(self, context, connection_info, instance, mountpoint, disk_bus=None, device_type=None,
                       encryption=None):
         hotplug.attach_volume(self._guest(instance), instance.image_meta, connection_info, mountpoint, disk_bus)
 
     def detach_volume(self, connection_info, instance, mountpoint, encryption=None):
-        hotplug.detach_volume(self._guest(instance), mountpoint)
+        hotplug.detach_volume(self._guest(instance), connection_info, mountpoint)
+
+    def swap_volume(self, old_connection_info, new_connection_info, instance, mountpoint, resize_to):
+        volume.connect(new_connection_info)
+        try:
+            swap.replace(self._guest(instance), new_connection_info, mountpoint, resize_to)
+        except Exception:
+            volume.disconnect(new_connection_info)
+            raise
+        volume.disconnect(old_connection_info)
 
     def extend_volume(self, connection_info, instance, requested_size):
+        volume.extend(connection_info)
         for disk in self._guest(instance).document().iterfind('devices/disk'):
             if disk.findtext('serial') == connection_info.get('serial'):
                 hotplug.extend_volume(self._guest(instance), disk.find('target').get('dev'), requested_size)
@@ -284,6 +315,14 @@ class LibvirtDriver(driver.ComputeDriver):
             return block_device_obj.device_name
         return blockinfo.default_names(instance.image_meta, instance.root_device_name, [*bdms, block_device_obj])[-1][1]
 
+    # Shares ----------------------------------------------------------------------------------------------------------
+
+    def mount_share(self, context, instance, share_mapping):
+        shares.attach(self.host, instance, share_mapping)
+
+    def umount_share(self, context, instance, share_mapping):
+        shares.detach(self.host, instance, share_mapping)
+
     # Networks --------------------------------------------------------------------------------------------------------
 
     def plug_vifs(self, instance, network_info):
@@ -300,3 +339,75 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def ensure_filtering_rules_for_instance(self, instance, network_info):
         """The filter is kept by whoever allocates the addresses, for devices by name: it is there before them."""
+
+    # Moving ----------------------------------------------------------------------------------------------------------
+
+    def migrate_disk_and_power_off(self, context, instance, dest, flavor, network_info, block_device_info=None,
+                                   timeout=0, retry_interval=0):
+        return cold_migration.send(self.host, self.image_api, context, instance, dest, flavor, block_device_info,
+                                   timeout, retry_interval)
+
+    def finish_migration(self, context, migration, instance, disk_info, network_info, image_meta, resize_instance,
+                         block_device_info=None, power_on=True):
+        request = self._request(context, instance, image_meta, network_info, block_device_info)
+        cold_migration.finish(self.host, self.image_api, request, disk_info, resize_instance, power_on)
+
+    def confirm_migration(self, migration, instance, network_info):
+        cold_migration.confirm(instance)
+
+    def finish_revert_migration(self, context, instance, network_info, block_device_info=None, power_on=True):
+        request = self._request(context, instance, instance.image_meta, network_info, block_device_info)
+        cold_migration.finish_revert(self.host, self.image_api, request, power_on)
+
+    # Moving while it runs --------------------------------------------------------------------------------------------
+
+    def check_can_live_migrate_destination(self, context, instance, src_compute_info, dst_compute_info,
+                                           block_migration=False, disk_over_commit=False):
+        return live_migration.check_destination(self.host, instance, src_compute_info, dst_compute_info,
+                                                block_migration, disk_over_commit)
+
+    def check_can_live_migrate_destination_cleanup(self, context, dest_check_data):
+        live_migration.clear(dest_check_data)
+
+    def check_can_live_migrate_source(self, context, instance, dest_check_data, block_device_info=None):
+        return live_migration.check_source(self.host, self.image_api, context, instance, dest_check_data,
+                                           block_device_info)
+
+    def pre_live_migration(self, context, instance, block_device_info, network_info, disk_info, migrate_data=None):
+        request = self._request(context, instance, instance.image_meta, network_info, block_device_info)
+        return live_migration.prepare(self.host, self.image_api, request, migrate_data)
+
+    def live_migration(self, context, instance, dest, post_method, recover_method, block_migration=False,
+                       migrate_data=None):
+        record = migrate_data.get('migration')
+        record = record and objects.Migration.get_by_uuid(context, record)
+        try:
+            live_migration.move(self.host, instance, record, migrate_data)
+        except Exception:
+            recover_method(context, instance, dest, block_migration, migrate_data)
+            raise
+        post_method(context, instance, dest, block_migration, migrate_data)
+
+    def live_migration_abort(self, instance):
+        watch.of(instance).abort()
+
+    def live_migration_force_complete(self, instance):
+        watch.of(instance).force()
+
+    def live_migration_interrupted(self, instance):
+        live_migration.end_interrupted(self._guest(instance), instance)
+
+    def rollback_live_migration_at_destination(self, context, instance, network_info, block_device_info,
+                                               destroy_disks=True, migrate_data=None):
+        if live_migration.roll_back(self.host, instance, network_info, migrate_data):
+            volume.disconnect_all(block_device_info)
+
+    def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
+        volume.disconnect_all(block_device_info)
+
+    def post_live_migration_at_source(self, context, instance, network_info):
+        vif.unplug(network_info)
+
+    def post_live_migration_at_destination(self, context, instance, network_info, block_migration=False,
+                                           block_device_info=None):
+        live_migration.arrived(instance)

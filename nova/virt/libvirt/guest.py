@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One domain, looked up anew by its uuid for every call: it survives a restart of the daemon."""
 
+import time
+
 import libvirt
 
 from nova import concurrency, exception
@@ -15,7 +17,13 @@ _KILL_PAUSE_S = 2
 _UNDEFINE = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
              | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
 
+# How much of a terminal is read at once (bytes).
+_TERMINAL_BYTES = 64 * 1024
+
 _NAME_TAKEN = (libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_OPERATION_FAILED)
+
+# libvirt's word for no limit (MiB/s).
+_UNLIMITED_MBS = (2 ** 63 - 1) // 2 ** 20
 
 #: Name of the channel to the agent of QEMU.
 AGENT = 'org.qemu.guest_agent.0'
@@ -69,7 +77,7 @@ class Guest:
         """`hardware.InstanceInfo`."""
         def ask(domain):
             state, max_mem_kb, mem_kb, num_cpu, cpu_time_ns = domain.info()
-            saved = state == libvirt.VIR_DOMAIN_SHUTOFF and domain.hasManagedSaveImage(0)
+            saved = state == libvirt.VIR_DOMAIN_SHUTOFF and _has_saved(domain)
             return hardware.InstanceInfo(libvirt_host.power_state_of(state, saved), max_mem_kb, mem_kb, num_cpu,
                                          cpu_time_ns, domain.ID())
         return self._call(ask)
@@ -156,7 +164,7 @@ class Guest:
     def forget_saved(self):
         """The next start is a boot."""
         def run(domain):
-            if domain.hasManagedSaveImage(0):
+            if _has_saved(domain):
                 domain.managedSaveRemove(0)
         self._call(run)
 
@@ -195,6 +203,25 @@ class Guest:
                 domain.abortJob()
         self._call_racing_its_end(run)
 
+    def begin_disk_copy(self, target, xml):
+        """Have the hypervisor copy a disk to another place, described by the XML of a disk, and keep both the same.
+
+        Raises `errors.WrongGuestState` when it does not run.
+        """
+        flags = libvirt.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
+        self._call(lambda domain: domain.blockCopy(target, xml, None, flags))
+
+    def use_disk_copy(self, target):
+        """Go on with that copy instead of the disk."""
+        self._call(lambda domain: domain.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT))
+
+    def stop_disk_copy(self, target):
+        """Go on with the disk.  Nothing happens when it is not being copied."""
+        def run(domain):
+            if domain.isActive() and domain.blockJobInfo(target, 0):
+                domain.blockJobAbort(target, 0)
+        self._call_racing_its_end(run)
+
     def resize_disk(self, target, size):
         """Tell a running guest that a disk is that large now (bytes).  Nothing happens when it does not run."""
         def run(domain):
@@ -213,11 +240,72 @@ class Guest:
             domain.attachDeviceFlags(xml, flags)
         self._call(run)
 
+    def change(self, xml):
+        """Record a device otherwise; what runs goes on as it is."""
+        self._call(lambda domain: domain.updateDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_CONFIG))
+
     def detach(self, device, live):
         """Take out a device, an element of its document: as recorded, or (`live`) ask the running guest to let go."""
         xml = config.text_of(device)
         flags = libvirt.VIR_DOMAIN_AFFECT_LIVE if live else libvirt.VIR_DOMAIN_AFFECT_CONFIG
         self._call(lambda domain: domain.detachDeviceFlags(xml, flags))
+
+    # Moving ----------------------------------------------------------------------------------------------------------
+
+    def moving_document(self, inactive=False):
+        """Its XML for another host, as an element: as it runs, or as it will be when it starts again (`inactive`)."""
+        flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+        if inactive:
+            flags |= libvirt.VIR_DOMAIN_XML_INACTIVE
+        return config.parse(self._call(lambda domain: domain.XMLDesc(flags)))
+
+    def migrate(self, uri, flags, parameters):
+        """Send it, running, to libvirt at that URI; returns when it has arrived.
+
+        Raises `errors.WrongGuestState` when that was stopped, else `errors.LibvirtError`: it goes on here.
+        """
+        def run(connection):
+            # Not again when the connection is lost: nobody knows how far it has come.
+            try:
+                connection.lookupByUUIDString(self.uuid).migrateToURI3(uri, parameters, flags)
+            except libvirt.libvirtError as exc:
+                return exc
+            return None
+        error = self.host.call(run, instance_id=self.uuid)
+        if error is not None and errors.is_disconnect(error):
+            # It may as well be that between the two daemons.
+            raise errors.LibvirtError(reason=error.get_error_message(), code=error.get_error_code())
+        if error is not None:
+            with errors.translated(self.uuid):
+                raise error
+
+    def job(self):
+        """libvirt's figures of what it does to the guest; {'type': VIR_DOMAIN_JOB_NONE} when it does nothing."""
+        return self._call(lambda domain: domain.jobStats())
+
+    def abort_job(self):
+        """Stop what libvirt does to it.  Raises `errors.WrongGuestState` when it does nothing."""
+        self._call(lambda domain: domain.abortJob())
+
+    def allow_downtime(self, milliseconds):
+        self._call(lambda domain: domain.migrateSetMaxDowntime(milliseconds))
+
+    def unlimit_migration(self):
+        """It may take all of the network from now on."""
+        self._call(lambda domain: domain.migrateSetMaxSpeed(_UNLIMITED_MBS))
+
+    def start_post_copy(self):
+        """Let it run at the destination now.  Raises `errors.LibvirtError` when it was not sent with that in mind."""
+        self._call(lambda domain: domain.migrateStartPostCopy())
+
+    # What it says ----------------------------------------------------------------------------------------------------
+
+    def read_terminal(self, silence_s):
+        """What it wrote to its console since somebody last read it, as bytes; b'' when it does not run.
+
+        :param silence_s: after so many seconds without a word it has said all.
+        """
+        return self._call(_read_terminal, silence_s)
 
     # Its agent -------------------------------------------------------------------------------------------------------
 
@@ -245,7 +333,8 @@ class Guest:
         Nothing happens when there is none.
         """
         try:
-            self._call(lambda domain: domain.undefineFlags(_UNDEFINE))
+            # Containers have none of it, and libvirt refuses to hear of it.
+            self._call(lambda domain: domain.undefineFlags(0 if domain.OSType() == 'exe' else _UNDEFINE))
         except exception.InstanceNotFound:
             return
 
@@ -261,6 +350,39 @@ class Guest:
                 ((nic.find('target'), nic.find('mac')) for nic in root.iterfind('devices/interface'))
                 if target is not None and mac is not None]
         return self._call(_usage, disks, nics)
+
+
+def _read_terminal(domain, silence_s):
+    """Runs in a native thread."""
+    if not domain.isActive():
+        return b''
+    stream, found = domain.connect().newStream(libvirt.VIR_STREAM_NONBLOCK), b''
+    try:
+        domain.openConsole(None, stream, 0)
+        end = time.monotonic() + silence_s
+        while len(found) < _TERMINAL_BYTES and time.monotonic() < end:
+            more = stream.recv(_TERMINAL_BYTES)
+            if more == b'':
+                break
+            if isinstance(more, bytes):
+                found += more
+                end = time.monotonic() + silence_s
+            else:
+                # Nothing for now.
+                time.sleep(silence_s / 10)
+    finally:
+        _or(stream.abort)
+    return found
+
+
+def _has_saved(domain):
+    """Whether its memory is on the disk; never that of a container."""
+    try:
+        return domain.hasManagedSaveImage(0)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return False
 
 
 def _usage(domain, disks, nics):

@@ -4,6 +4,7 @@
 A connection that breaks is made anew by the next call, and in any case every few seconds, so that events go on.
 """
 
+import copy
 import functools
 
 import libvirt
@@ -11,6 +12,8 @@ from oslo_log import log as logging
 from oslo_utils import units
 
 from nova import concurrency, conf, exception
+from nova import context as nova_context
+from nova.notifications import tell
 from nova.virt import event, power_state
 from nova.virt.libvirt import config, errors, events
 
@@ -21,7 +24,7 @@ LOG = logging.getLogger(__name__)
 MIN_LIBVIRT = (7, 0, 0)
 MIN_QEMU = (5, 2, 0)
 
-_URIS = {'kvm': 'qemu:///system', 'qemu': 'qemu:///system'}
+_URIS = {'kvm': 'qemu:///system', 'qemu': 'qemu:///system', 'lxc': 'lxc:///system'}
 
 #: libvirt's states of a domain, as ours.  A guest that is shutting down still runs.
 POWER_STATES = {
@@ -61,6 +64,8 @@ class Host:
         self._on_lifecycle = on_lifecycle
         self._connection = None
         self._stopped = False
+        #: Whether it was told that the daemon is out of reach.
+        self._told = False
         self._states = {}
         self._stream = events.Stream({'lifecycle': self._lifecycle, 'closed': self._closed})
 
@@ -99,12 +104,19 @@ class Host:
                 try:
                     connection, states = concurrency.native(self._open)
                 except libvirt.libvirtError as exc:
-                    LOG.warning('libvirt at %s cannot be reached: %s', self.uri, exc.get_error_message())
+                    self._is_out_of_reach(exc)
                     raise exception.HypervisorUnavailable(host=CONF.host) from exc
-                self._connection = connection
+                self._connection, self._told = connection, False
                 LOG.info('Connected to libvirt at %s', self.uri)
                 self._catch_up(states)
             return self._connection
+
+    def _is_out_of_reach(self, error):
+        """Said in the log each time; those who listen are told once, until it was there again."""
+        LOG.warning('libvirt at %s cannot be reached: %s', self.uri, error.get_error_message())
+        if not self._told:
+            self._told = True
+            tell.libvirt_connect_error(nova_context.get_admin_context(), CONF.my_ip, error)
 
     def _open(self):
         """Runs in a native thread.  Returns (connection, {uuid: power state})."""
@@ -248,6 +260,33 @@ class Host:
         """What guests of this kind can have, as an element."""
         return config.parse(self.call(
             lambda connection: connection.getDomainCapabilities(None, arch, machine_type, virt_type, 0)))
+
+    @functools.lru_cache(maxsize=32)  # noqa: B019  (one host a process)
+    def guest_cpu_features(self, arch, machine_type, virt_type):
+        """Names of the CPU features that guests of this kind can have, a set; empty where libvirt cannot say."""
+        model = self.domain_capabilities(arch, machine_type, virt_type).find(
+            "cpu/mode[@name='host-model'][@supported='yes']")
+        if model is None:
+            return frozenset()
+        return self._features_of(config.element('cpu', *copy.deepcopy(model), mode='custom', match='exact'),
+                                 arch, machine_type, virt_type)
+
+    @functools.lru_cache(maxsize=32)  # noqa: B019  (one host a process)
+    def cpu_model_features(self, model, arch, machine_type, virt_type):
+        """Names of the features of a CPU model, a set; empty where libvirt cannot say."""
+        cpu = config.element('cpu', config.element('model', text=model), mode='custom', match='exact')
+        return self._features_of(cpu, arch, machine_type, virt_type)
+
+    def _features_of(self, cpu, arch, machine_type, virt_type):
+        xml, flags = config.text_of(cpu), libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
+        try:
+            full = config.parse(self.call(lambda connection: connection.baselineHypervisorCPU(
+                None, arch, machine_type, virt_type, [xml], flags)))
+        except errors.UnsupportedByHypervisor as exc:
+            LOG.info('libvirt does not say which features CPUs of guests can have: %s', exc)
+            return frozenset()
+        return frozenset(feature.get('name') for feature in full.iterfind('feature')
+                         if feature.get('policy') != 'disable')
 
     def cpu_count(self):
         """CPUs of this host that are online."""

@@ -25,12 +25,18 @@ def attach_volume(guest, image_meta, connection_info, mountpoint, disk_bus=None)
     if _disk(guest, mountpoint) is not None:
         raise DeviceThere(what=f'a disk {mountpoint}')
     bus = disk_bus or blockinfo.bus_for(image_meta, 'disk')
-    guest.attach(volume.disk(connection_info, mountpoint, bus, domain.cache_mode()).to_xml())
+    volume.connect(connection_info)
+    try:
+        guest.attach(volume.disk(connection_info, mountpoint, bus, domain.cache_mode()).to_xml())
+    except Exception:
+        volume.disconnect(connection_info)
+        raise
 
 
-def detach_volume(guest, mountpoint):
+def detach_volume(guest, connection_info, mountpoint):
     """Nothing happens when it is not there.  Raises DeviceStays."""
     _detach(guest, lambda inactive: _disk(guest, mountpoint, inactive), mountpoint)
+    volume.disconnect(connection_info)
 
 
 def extend_volume(guest, mountpoint, size):

@@ -83,7 +83,8 @@ def backend(images_type=None):
     """The backend of this name, by default the configured one.  Raises `exception.ConfigInvalid`."""
     name = images_type or CONF.libvirt.images_type
     if name == 'default':
-        name = 'qcow2' if CONF.use_cow_images else 'raw'
+        # A container's disk is mounted by the kernel, which knows no qcow2.
+        name = 'qcow2' if CONF.use_cow_images and CONF.libvirt.virt_type != 'lxc' else 'raw'
     try:
         return BACKENDS[name]()
     except KeyError:

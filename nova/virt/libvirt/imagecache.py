@@ -182,6 +182,22 @@ def swap(size_mb):
     return _empty(f'swap_{size_mb}', size_mb * units.Mi, 'swap', 'swap')
 
 
+def is_empty(name):
+    """Whether a file of the cache is an empty disk, which any host makes by its name."""
+    return name.startswith(('swap_', 'ephemeral_'))
+
+
+def remake(name):
+    """The empty disk of this name, made anew where it was lost; None for what is none."""
+    if not is_empty(name):
+        return None
+    kind, what = name.split('_', 1)
+    if kind == 'swap':
+        return swap(int(what))
+    size_gb, file_system = what.split('_', 1)
+    return ephemeral(int(size_gb), file_system)
+
+
 def _empty(name, size, file_system, label):
     with _locked(name):
         cached = find(name)

@@ -9,7 +9,7 @@ from oslo_utils import units
 
 from nova import conf, exception
 from nova.virt import power_state
-from nova.virt.libvirt import diskinfo, disks, topology
+from nova.virt.libvirt import console, container, diskinfo, disks, imagebackend, topology
 
 CONF = conf.CONF
 
@@ -21,6 +21,7 @@ _VM_MODES = {'hvm': 'hvm', 'xen': 'xen', 'exe': 'exe'}
 def available_resource(host):
     """See `ComputeDriver.get_available_resource`."""
     os.makedirs(CONF.instances_path, exist_ok=True)
+    console.record_terminals(host)
     stats = host.list_stats()
     space = os.statvfs(CONF.instances_path)
     memory_mb, memory_mb_used = host.memory_mb()
@@ -78,7 +79,12 @@ def supported_instances(host):
 
 
 def require_virt_type(host):
-    """Raises ConfigInvalid when libvirt of this host has no guests of the configured type."""
+    """Raises ConfigInvalid when libvirt of this host has no guests of the configured type, or not with such disks."""
+    if CONF.libvirt.virt_type == 'lxc':
+        if imagebackend.backend().format != 'raw':
+            raise exception.ConfigInvalid(option='[libvirt]images_type',
+                                          reason='containers (virt_type lxc) have raw disks.')
+        container.require_room()
     if supported_instances(host):
         return
     known = sorted({kind.get('type') for kind in host.capabilities.iterfind('guest/arch/domain')})

@@ -9,7 +9,7 @@ from oslo_log import log as logging
 
 from nova import conf, exception
 from nova.virt import driver
-from nova.virt.libvirt import blockinfo, console, diskinfo, disks, domain, paths, vif
+from nova.virt.libvirt import blockinfo, console, diskinfo, disks, domain, paths, shares, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -40,10 +40,7 @@ def spawn(host, image_api, request):
     of it is left here."""
     instance = request.instance
     _require_new(host, instance)
-    with contextlib.ExitStack() as undo:
-        # Of a build that died with its process: nobody ever saw this guest.
-        disks.remove(instance)
-        undo.callback(_remove_quietly, host, instance, request.network_info)
+    with _own_files(host, request):
         try:
             _make_and_start(host, image_api, request)
         except exception.ConfigInvalid:
@@ -51,8 +48,27 @@ def spawn(host, image_api, request):
             raise
         except _HOPELESS as exc:
             raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=exc.format_message()) from exc
-        undo.pop_all()
-    LOG.info('The guest runs', instance=instance)
+    LOG.info('The guest runs', instance_uuid=instance.uuid)
+
+
+@contextlib.contextmanager
+def _own_files(host, request):
+    """The files of the server are this host's for the body, and afterwards; as before if the body fails.
+
+    Those of a host that is dead, on storage that both see, are the server's disks: they stay.
+    """
+    instance = request.instance
+    before = disks.host_of(instance) if disks.are_elsewhere(instance) else None
+    # Of a build that died with its process: nobody ever saw this guest.
+    disks.remove(instance)
+    try:
+        yield
+    except BaseException:
+        if before:
+            disks.take(instance, before)
+        _remove_quietly(host, instance, request.network_info)
+        volume.disconnect_all(request.block_device_info)
+        raise
 
 
 def _require_new(host, instance):
@@ -60,7 +76,7 @@ def _require_new(host, instance):
         raise exception.InstanceExists(name=instance.name)
 
 
-def _make_and_start(host, image_api, request):
+def _make_and_start(host, image_api, request, power_on=True):
     instance, image_meta = request.instance, request.image_meta
     machine_type = domain.machine_type(host, image_meta)
     config_drive = _config_drive_format(request)
@@ -68,14 +84,17 @@ def _make_and_start(host, image_api, request):
     made = disks.make(disks.Wanted(request.context, image_api, instance, places, request.write_config_drive,
                                    config_drive))
     vif.plug(request.network_info)
+    volume.connect_all(request.block_device_info)
     ports = domain.serial_port_count(instance, image_meta, host.arch) if CONF.serial_console.enabled else 0
     with console.ports(host, ports) as serial_ports:
         plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
                            request.context, paths.KERNEL if instance.kernel_id else None,
                            paths.RAMDISK if instance.ramdisk_id else None,
-                           driver.block_device_info_get_mapping(request.block_device_info))
+                           driver.block_device_info_get_mapping(request.block_device_info),
+                           shares.mounted(instance))
         guest = libvirt_guest.define(host, domain.guest(host, plan), instance.uuid)
-        guest.start()
+        if power_on:
+            guest.start()
     return guest
 
 
@@ -90,13 +109,40 @@ def _config_drive_format(request):
 def make_again(host, image_api, request):
     """Pull the plug if need be, and start the guest as it is recorded now.
 
-    Missing disks are made, missing interfaces plugged.  Raises InstanceNotFound.
+    Missing disks are made, missing interfaces plugged.  Of a move that failed halfway there may be disks and no guest:
+    it is made of them.  Raises InstanceNotFound where there is neither.
     """
     guest = libvirt_guest.Guest(host, request.instance.uuid)
-    guest.kill()
-    guest.forget_saved()
+    try:
+        guest.kill()
+        guest.forget_saved()
+    except exception.InstanceNotFound:
+        if not disks.are_complete(request.instance):
+            raise
+        LOG.warning('There is no guest, but its disks are here: it is made of them',
+                    instance_uuid=request.instance.uuid)
     _make_and_start(host, image_api, request)
-    LOG.info('The guest runs again', instance=request.instance)
+    LOG.info('The guest runs again', instance_uuid=request.instance.uuid)
+
+
+def make_here(host, image_api, request, power_on=True, before_start=None):
+    """Make the guest out of disks that are here, and start it if `power_on`.  On error there is no guest.
+
+    Missing disks are made, missing interfaces plugged.  One that is here already is made anew.
+    :param before_start: f(), called when the disks are complete.
+    """
+    try:
+        if libvirt_guest.Guest(host, request.instance.uuid).exists():
+            destroy(host, request.instance)
+        guest = _make_and_start(host, image_api, request, power_on=False)
+        if before_start is not None:
+            before_start()
+        if power_on:
+            guest.start()
+    except BaseException:
+        quietly(request.instance, lambda: destroy(host, request.instance), lambda: vif.unplug(request.network_info),
+                lambda: volume.disconnect_all(request.block_device_info))
+        raise
 
 
 def destroy(host, instance):
@@ -108,10 +154,10 @@ def destroy(host, instance):
     try:
         guest.kill()
     except exception.InstanceNotFound:
-        LOG.warning('There is no guest to destroy', instance=instance)
+        LOG.warning('There is no guest to destroy', instance_uuid=instance.uuid)
         return
     guest.undefine()
-    LOG.info('The guest is destroyed', instance=instance)
+    LOG.info('The guest is destroyed', instance_uuid=instance.uuid)
 
 
 def cleanup(instance, network_info, destroy_disks=True, destroy_vifs=True):
@@ -120,7 +166,7 @@ def cleanup(instance, network_info, destroy_disks=True, destroy_vifs=True):
         vif.unplug(network_info)
     if destroy_disks and not disks.remove(instance):
         # The caller asks again, through `delete_instance_files`.
-        LOG.warning('Files of the server stay for now', instance=instance)
+        LOG.warning('Files of the server stay for now', instance_uuid=instance.uuid)
 
 
 def _remove_quietly(host, instance, network_info):
@@ -128,11 +174,16 @@ def _remove_quietly(host, instance, network_info):
     def remove_guest():
         if libvirt_guest.Guest(host, instance.uuid).exists():
             destroy(host, instance)
-    for step in (remove_guest, lambda: cleanup(instance, network_info)):
+    quietly(instance, remove_guest, lambda: cleanup(instance, network_info))
+
+
+def quietly(instance, *steps):
+    """Undo steps: each goes as far as it can, and none hides the first error."""
+    for step in steps:
         try:
             step()
         except Exception:  # an undo step: said in the log, and the first error goes on
-            LOG.exception('What is left of a failed build cannot be removed', instance=instance)
+            LOG.exception('A step of taking back what failed did not succeed', instance_uuid=instance.uuid)
 
 
 def files_exist(instance):

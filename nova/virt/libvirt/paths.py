@@ -10,6 +10,7 @@ CONF = conf.CONF
 #: Disks, by the file's name in the server's directory.
 ROOT = 'disk'
 SWAP = 'disk.swap'
+EPHEMERAL = 'disk.eph'
 CONFIG_DRIVE = 'disk.config'
 KERNEL = 'kernel'
 RAMDISK = 'ramdisk'
@@ -22,17 +23,30 @@ RESCUE_KERNEL = 'kernel.rescue'
 RESCUE_RAMDISK = 'ramdisk.rescue'
 RESCUED_DOMAIN = 'domain.rescued.xml'
 
+#: Says which host the files of a server belong to, where several see them.
+HOST = 'host'
+#: Added to the name of a server's directory: what a move keeps for the way back.
+KEPT = '_resize'
+
+#: Ending of a file on its way from another host.
+MOVING = '.moving'
 #: How many of the logs that virtlogd puts away are looked at.
 ROTATED_LOGS = 3
 
 
 def ephemeral(number):
-    return f'disk.eph{number}'
+    return f'{EPHEMERAL}{number}'
 
 
 def of(instance, name=None):
     """The server's directory, or a file in it."""
     directory = os.path.join(CONF.instances_path, instance.uuid)
+    return directory if name is None else os.path.join(directory, name)
+
+
+def kept(instance, name=None):
+    """What a move keeps of the server for the way back: a directory, or a file in it."""
+    directory = os.path.join(CONF.instances_path, instance.uuid + KEPT)
     return directory if name is None else os.path.join(directory, name)
 
 

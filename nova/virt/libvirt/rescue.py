@@ -6,6 +6,8 @@ being rescued.  Hardware follows the rescue image, whose drivers it must suit.
 """
 
 import contextlib
+import copy
+import dataclasses
 import os
 
 from lxml import etree
@@ -13,7 +15,7 @@ from oslo_log import log as logging
 
 from nova import conf
 from nova.image import transfer
-from nova.virt.libvirt import blockinfo, config, console, diskinfo, disks, domain, paths, vif
+from nova.virt.libvirt import blockinfo, config, console, diskinfo, disks, domain, paths, shares, vif
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -44,7 +46,7 @@ def begin(host, image_api, request):
         _remove_disks(instance)
         _make_and_start(host, image_api, request, own)
         undo.pop_all()
-    LOG.info('The guest is being rescued', instance=instance)
+    LOG.info('The guest is being rescued', instance_uuid=instance.uuid)
 
 
 def end(host, instance, network_info):
@@ -55,9 +57,10 @@ def end(host, instance, network_info):
         guest.forget_saved()
         vif.plug(network_info)
         _define_own(host, instance)
+        shares.align(guest)
     guest.start()
-    _forget(instance)
-    LOG.info('The guest runs from its own disk', instance=instance)
+    forget(instance)
+    LOG.info('The guest runs from its own disk', instance_uuid=instance.uuid)
 
 
 def _keep_domain(guest, instance):
@@ -78,8 +81,8 @@ def _define_own(host, instance):
     libvirt_guest.define_again(host, etree.tostring(own, encoding='unicode'), own.findtext('name'), instance.uuid)
 
 
-def _forget(instance):
-    """The rescue is over: remove its disks, and last the file that says so."""
+def forget(instance):
+    """The rescue is over: remove its disks, and last the file that says so.  Nothing happens when there was none."""
     _remove_disks(instance)
     transfer.remove(paths.of(instance, paths.RESCUED_DOMAIN))
 
@@ -97,15 +100,15 @@ def _go_back(host, instance, was_active):
         _define_own(host, instance)
         if was_active:
             libvirt_guest.Guest(host, instance.uuid).start()
-        _forget(instance)
+        forget(instance)
     except Exception:  # an undo step: said in the log, and the first error goes on
-        LOG.exception('The guest could not be put back as it was before its rescue', instance=instance)
+        LOG.exception('The guest could not be put back as it was before its rescue', instance_uuid=instance.uuid)
 
 
 def _make_and_start(host, image_api, request, own):
     instance, image_meta = request.instance, request.image_meta
     machine_type = domain.machine_type(host, image_meta)
-    places = _layout(request, machine_type, own)
+    places, root = _layout(request, machine_type, own)
     images = {paths.RESCUE: image_meta.id}
     for name, key in ((paths.RESCUE_KERNEL, 'kernel_id'), (paths.RESCUE_RAMDISK, 'ramdisk_id')):
         if image_meta.properties.get(key):
@@ -117,24 +120,52 @@ def _make_and_start(host, image_api, request, own):
     serial_ports = console.port_numbers(own)
     plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
                        request.context, *(name if name in images else None
-                                          for name in (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)))
-    libvirt_guest.define(host, domain.guest(host, plan), instance.uuid).start()
+                                          for name in (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)),
+                       shares=shares.mounted(instance))
+    made = domain.guest(host, plan)
+    if root is not None:
+        made.devices.append(root)
+    libvirt_guest.define(host, made, instance.uuid).start()
 
 
 def _layout(request, machine_type, own):
-    """The rescue disk, the server's root disk, and a config drive of the rescue's own."""
+    """(`blockinfo.Place`s of the rescue disk, the server's root disk, and a config drive of the rescue's own; `_Volume`
+    where the root disk is one, else None).  The root disk is the second in either case.
+    """
     image_meta = request.image_meta
     device = 'cdrom' if image_meta.disk_format == 'iso' else 'disk'
-    asked = [(paths.RESCUE, device)]
-    root = _device_of(own, paths.of(request.instance, paths.ROOT))
-    if root:
-        asked.append((paths.ROOT, root))
+    asked, volume = [(paths.RESCUE, device)], None
+    root = _root_of(own)
+    if root is not None:
+        asked.append((paths.ROOT, root.get('device')))
     if request.config_drive:
         asked.append((paths.RESCUE_CONFIG_DRIVE, 'cdrom' if request.config_drive == 'iso9660' else 'disk'))
-    return blockinfo.places_of(asked, image_meta, machine_type)
+    places = blockinfo.places_of(asked, image_meta, machine_type)
+    if root is not None and root.find('source').get('file') != paths.of(request.instance, paths.ROOT):
+        place = places.pop(1)
+        volume = _Volume(root, place.target, place.bus)
+    return places, volume
 
 
-def _device_of(own, path):
-    """'disk' or 'cdrom': how a domain has this file; None: not at all."""
-    return next((disk.get('device') for disk in own.iterfind('devices/disk')
-                 if disk.find('source') is not None and disk.find('source').get('file') == path), None)
+def _root_of(own):
+    """The disk that a domain boots from; None where it boots from none."""
+    return next((disk for disk in own.iterfind('devices/disk')
+                 if disk.find('source') is not None and disk.find('boot') is not None), None)
+
+
+@dataclasses.dataclass
+class _Volume(config.Element):
+    """A volume as the server's own domain has it, in another place."""
+
+    disk: object
+    target: str
+    bus: str
+
+    def to_element(self):
+        made = copy.deepcopy(self.disk)
+        for name in ('address', 'alias', 'boot', 'backingStore'):
+            for found in made.findall(name):
+                made.remove(found)
+        made.find('target').set('dev', self.target)
+        made.find('target').set('bus', self.bus)
+        return made

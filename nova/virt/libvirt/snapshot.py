@@ -44,7 +44,7 @@ def take(host, image_api, context, instance, image_id, update_task_state):
                              data=content)
     finally:
         clear(instance)
-    LOG.info('The disk is image %s now (%s)', image_id, image_format, instance=instance)
+    LOG.info('The disk is image %s now (%s)', image_id, image_format, instance_uuid=instance.uuid)
 
 
 def clear(instance):
@@ -128,7 +128,7 @@ def _held_still(guest, instance):
     except (exception.Unsupported, errors.LibvirtError) as exc:
         if must:
             raise
-        LOG.debug('The guest goes on writing while its disk is copied: %s', exc, instance=instance)
+        LOG.debug('The guest goes on writing while its disk is copied: %s', exc, instance_uuid=instance.uuid)
     try:
         yield
     finally:

@@ -38,6 +38,12 @@ def numa_topology(capabilities):
     return {'cells': cells} if cells else None
 
 
+def machine_types(capabilities, arch):
+    """Names of the machines that guests of an architecture can be, a set; empty where libvirt tells of none."""
+    return {machine.text for guest in capabilities.iterfind('guest/arch') if guest.get('name') == arch
+            for machine in guest.iter('machine')}
+
+
 def pci_devices():
     """All PCI devices of this host, from sysfs; see `nova.pci.devices`."""
     found = []

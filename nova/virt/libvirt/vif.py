@@ -10,6 +10,7 @@ import os
 from oslo_log import log as logging
 
 from nova import conf, exception
+from nova.virt import shapes
 from nova.virt.libvirt import config
 
 CONF = conf.CONF
@@ -18,9 +19,8 @@ LOG = logging.getLogger(__name__)
 # The kernel's limit for names of network devices.
 _NAME_LENGTH = 15
 
-_LIMITS = ('average', 'peak', 'burst')
-
-MODELS = ('virtio', 'e1000', 'e1000e', 'rtl8139', 'ne2k_pci', 'pcnet', 'vmxnet3')
+# More queues than these no card has.
+_MOST_QUEUES = 8
 
 
 class UnknownVifType(exception.NovaException):
@@ -31,21 +31,16 @@ class BridgeNotFound(exception.NovaException):
     msg_fmt = 'There is no bridge %(bridge)s on this host for interface %(vif_id)s.'
 
 
-class UnsupportedModel(exception.Invalid):
-    msg_fmt = 'hw_vif_model: %(model)r is not one of %(known)s.'
-
-
 def device_name(vif):
     """The host's end of an interface."""
     return vif.get('devname') or f'tap{vif["id"]}'[:_NAME_LENGTH - 1]
 
 
 def model_for(image_meta):
-    """The model of network card.  Raises UnsupportedModel."""
-    model = image_meta.properties.get('hw_vif_model') or 'virtio'
-    if model not in MODELS:
-        raise UnsupportedModel(model=model, known=', '.join(MODELS))
-    return model
+    """The model of network card; None for containers, which have none.  Raises `shapes.ShapeInvalid`."""
+    if CONF.libvirt.virt_type == 'lxc':
+        return None
+    return shapes.value('vif_model', {}, image_meta.properties)
 
 
 class Bridge:
@@ -71,21 +66,22 @@ class Bridge:
             # vhost needs the kernel's help, which emulated guests must do without.
             driver='qemu' if is_virtio and CONF.libvirt.virt_type == 'qemu' else None,
             queues=self._queues(image_meta, flavor) if is_virtio else None,
-            inbound=_limits(specs, 'inbound'), outbound=_limits(specs, 'outbound'))
+            inbound=_limits(specs, 'inbound'), outbound=_limits(specs, 'outbound'),
+            is_packed=is_virtio and shapes.value('virtio_packed_ring', specs, image_meta.properties))
 
     @staticmethod
     def _queues(image_meta, flavor):
-        wanted = image_meta.properties.get('hw_vif_multiqueue_enabled', '').lower() in ('true', 'yes', '1')
-        return min(flavor.vcpus, 8) if wanted and flavor.vcpus > 1 and CONF.libvirt.virt_type == 'kvm' else None
+        wanted = shapes.value('vif_multiqueue_enabled', flavor.extra_specs or {}, image_meta.properties)
+        can = flavor.vcpus > 1 and CONF.libvirt.virt_type == 'kvm'
+        return min(flavor.vcpus, _MOST_QUEUES) if wanted and can else None
 
 
 def _limits(specs, direction):
     """{'average', 'peak': KiB/s, 'burst': KiB} out of quota:vif_<direction>_…; libvirt wants the average with any
     other.
     """
-    keys = {name: f'quota:vif_{direction}_{name}' for name in _LIMITS}
-    found = {name: specs[key] for name, key in keys.items() if key in specs}
-    return found if 'average' in found else {}
+    said = {name: shapes.value(f'vif_{direction}_{name}', specs, {}) for name in shapes.VIF_LIMITS}
+    return {name: limit for name, limit in said.items() if limit is not None} if said['average'] else {}
 
 
 TYPES = {'bridge': Bridge}

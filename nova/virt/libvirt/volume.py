@@ -1,28 +1,217 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes as disks of a guest: by the type that the volume service says."""
+"""Volumes as disks of a guest: by the type that the volume service says.
 
-from nova import exception
+A volume is connected to the host before a guest gets it, and disconnected after it has it no more; both may be
+repeated, and what is connected is found by the connection info alone.
+"""
+
+import os
+
+from oslo_log import log as logging
+
+from nova import concurrency, conf, exception
+from nova.privsep import volumes as privsep_volumes
+from nova.virt import driver
 from nova.virt.libvirt import blockinfo, config
+
+CONF = conf.CONF
+LOG = logging.getLogger(__name__)
 
 
 class UnknownVolumeType(exception.NovaException):
     msg_fmt = 'The volume is of type %(type)s; this driver knows %(known)s.'
 
 
-def _file(data):
-    """(path, format) of a volume that is a file on this host."""
-    return data['device_path'], data.get('format') or 'raw'
+class VolumeUnusable(exception.NovaException):
+    msg_fmt = 'Volume %(volume_id)s cannot be used on this host: %(reason)s'
+
+
+class _File:
+    """A file, or a device, that is on this host already."""
+
+    def connect(self, data):
+        pass
+
+    def disconnect(self, data):
+        pass
+
+    def extend(self, data):
+        pass
+
+    def disk(self, data):
+        """The part of a `config.Disk` that is the volume's."""
+        path = data['device_path']
+        return {'source': path, 'driver_format': data.get('format') or 'raw', 'is_block': path.startswith('/dev/')}
+
+
+class _Nfs(_File):
+    """A file on an export of NFS, which is mounted while a guest of this host has volumes on it."""
+
+    def __init__(self):
+        #: export -> names of its volumes that were connected and not disconnected since this process began.
+        self._used = {}
+
+    @staticmethod
+    def _held(export):
+        return concurrency.lock(f'volumes {export}')
+
+    def connect(self, data):
+        export, options = data['export'], (data.get('options') or '').strip().removeprefix('-o').strip()
+        with self._held(export):
+            self._used.setdefault(export, set()).add(data['name'])
+            privsep_volumes.mount(export, options)
+
+    def disconnect(self, data):
+        export = data['export']
+        with self._held(export):
+            used = self._used.setdefault(export, set())
+            used.discard(data['name'])
+            if not used:
+                # Of guests from before this process, those that run keep it busy; others connect when they start.
+                del self._used[export]
+                privsep_volumes.umount(export)
+
+    def disk(self, data):
+        name = os.path.basename(data['name'])
+        return {'source': os.path.join(privsep_volumes.place(data['export']), name),
+                'driver_format': data.get('format') or 'raw'}
+
+
+class _Rbd(_File):
+    """An image of Ceph, which QEMU itself opens."""
+
+    def disk(self, data):
+        name = data['name']
+        user = CONF.libvirt.rbd_user or data.get('auth_username')
+        secret = CONF.libvirt.rbd_secret_uuid or data.get('secret_uuid')
+        if not data.get('auth_enabled', True):
+            user = secret = None
+        return {'source': config.NetworkSource('rbd', name, tuple(zip(data['hosts'], data['ports'], strict=True)),
+                                               user, secret),
+                'driver_format': 'raw'}
+
+
+class _Brick(_File):
+    """A device that os-brick makes of an export of the storage."""
+
+    def __init__(self, protocol):
+        self._protocol = protocol
+
+    def connect(self, data):
+        data['device_path'] = _brick(privsep_volumes.connect, self._protocol, data)
+
+    def disconnect(self, data):
+        _brick(privsep_volumes.disconnect, self._protocol, data)
+
+    def extend(self, data):
+        _brick(privsep_volumes.extend, self._protocol, data)
+
+    def disk(self, data):
+        return {'source': data['device_path'], 'driver_format': 'raw', 'is_block': True}
+
+
+def _brick(function, *args):
+    """Call os-brick.  One call at a time: its own locks are not made for several native threads."""
+    with concurrency.lock('os-brick'):
+        if os.geteuid() == 0:
+            return concurrency.native(function, *args)
+        return function(*args)
 
 
 #: driver_volume_type -> what it is on this host.
-TYPES = {'file': _file, 'local': _file}
+TYPES = {'file': _File(), 'local': _File(), 'nfs': _Nfs(), 'rbd': _Rbd(),
+         **{name: _Brick(name) for name in ('iscsi', 'iser', 'fibre_channel', 'nvmeof', 'scaleio', 'storpool')}}
+#: Those that only this host has.
+_OF_HOST = ('file', 'local')
 
 
-def disk(connection_info, device_name, bus, cache=None, boot_order=None):
-    """The `config.Disk` of a volume.  Raises UnknownVolumeType."""
+def _type(connection_info):
+    """Raises UnknownVolumeType."""
     kind = (connection_info or {}).get('driver_volume_type')
     if kind not in TYPES:
         raise UnknownVolumeType(type=kind, known=', '.join(sorted(TYPES)))
-    path, disk_format = TYPES[kind](connection_info['data'])
-    return config.Disk(source=path, driver_format=disk_format, target=blockinfo.bare(device_name), bus=bus,
-                       cache=cache, boot_order=boot_order, serial=connection_info.get('serial'))
+    return TYPES[kind]
+
+
+def connector(base):
+    """What storage has to know of this host: `base`, and what os-brick finds, where it is installed."""
+    try:
+        return {**_brick(privsep_volumes.host_properties), **base}
+    except privsep_volumes.BrickMissing:
+        return base
+
+
+def connect(connection_info):
+    """Connect a volume to this host.  Again changes nothing.  Raises UnknownVolumeType, VolumeUnusable."""
+    kind = _type(connection_info)
+    try:
+        kind.connect(connection_info['data'])
+    except Exception as exc:
+        raise VolumeUnusable(volume_id=connection_info.get('serial'),
+                             reason=getattr(exc, 'stderr', None) or str(exc)) from exc
+
+
+def disconnect(connection_info):
+    """Take that back.  What is not connected is no error; what fails is said in the log, and the rest goes on."""
+    if not (connection_info or {}).get('driver_volume_type'):
+        return
+    try:
+        _type(connection_info).disconnect(connection_info['data'])
+    except Exception:  # storage that is gone must not keep a guest from going
+        LOG.exception('Volume %s could not be disconnected from this host', connection_info.get('serial'))
+
+
+def extend(connection_info):
+    """Let the host see that a volume has grown."""
+    _type(connection_info).extend(connection_info['data'])
+
+
+def _infos(block_device_info):
+    return [item.get('connection_info') for item in driver.block_device_info_get_mapping(block_device_info)]
+
+
+def connect_all(block_device_info):
+    """Connect the volumes of a server.  On error none of them is."""
+    done = []
+    try:
+        for info in _infos(block_device_info):
+            done.append(info)
+            connect(info)
+    except Exception:
+        for info in done:
+            disconnect(info)
+        raise
+
+
+def disconnect_all(block_device_info):
+    for info in _infos(block_device_info):
+        disconnect(info)
+
+
+def are_of_host(block_device_info):
+    """Whether a server has volumes that only this host has."""
+    return any((info or {}).get('driver_volume_type') in _OF_HOST for info in _infos(block_device_info))
+
+
+def disk(connection_info, device_name, bus, cache=None, boot_order=None):
+    """The `config.Disk` of a volume that is connected.  Raises UnknownVolumeType."""
+    found = _type(connection_info).disk(connection_info['data'])
+    return config.Disk(target=blockinfo.bare(device_name), bus=bus, cache=cache, boot_order=boot_order,
+                       serial=connection_info.get('serial'), **found)
+
+
+def sources(block_device_info):
+    """{serial: XML of the disk} of the volumes that are connected here, for the document of a guest that comes."""
+    return {info['serial']: disk(info, 'vda', 'virtio').to_xml() for info in _infos(block_device_info)
+            if info and info.get('serial')}
+
+
+def put_sources(root, found):
+    """Let the disks of a guest's document be those of `sources`."""
+    for element in root.iterfind('devices/disk'):
+        text = found.get(element.findtext('serial'))
+        if text is None:
+            continue
+        here = config.parse(text)
+        element.set('type', here.get('type'))
+        element.replace(element.find('source'), here.find('source'))

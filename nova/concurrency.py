@@ -42,7 +42,6 @@ import eventlet.patcher  # noqa: E402
 import eventlet.queue  # noqa: E402
 import eventlet.semaphore  # noqa: E402
 import eventlet.tpool  # noqa: E402
-from oslo_context import context as oslo_context  # noqa: E402
 
 if _pretend_absent:
     del sys.modules['OpenSSL']
@@ -86,6 +85,12 @@ def is_patched():
     return eventlet.patcher.is_monkey_patched('socket')
 
 
+def _current_context():
+    # Imported late: it makes a store per thread at import, which must be one per green thread where these are in use.
+    from oslo_context import context
+    return context.get_current()
+
+
 # Running things ------------------------------------------------------------------------------------------------------
 
 class _Outcome:
@@ -119,7 +124,7 @@ class Task:
 
     def __init__(self, spawn, fn, args, kwargs):
         self._outcome = _Outcome(getattr(fn, '__qualname__', repr(fn)))
-        self._thread = spawn(_run, self._outcome, oslo_context.get_current(), fn, args, kwargs)
+        self._thread = spawn(_run, self._outcome, _current_context(), fn, args, kwargs)
 
     def wait(self):
         """The function's result, or its exception raised here.  None when it was killed."""

@@ -46,6 +46,9 @@ def parse_args(argv, default_config_files=None, validate=True):
     except cfg.Error as error:
         sys.stderr.write(f'{argv[0]}: {_one_line(error)}\n')
         sys.exit(1)
+    if not (CONF.log_file or CONF.log_dir or CONF.use_journal):
+        # Not on stdout, where a command's answer is.
+        CONF.set_default('use_stderr', True)
     log.setup(CONF, PROJECT, version())
 
 

@@ -87,6 +87,10 @@ class Unavailable(NovaException):
     kind = UNAVAILABLE
 
 
+class NeighbourUnavailable(Unavailable):
+    """Of another service of the cloud: whatever is asked of us may need it."""
+
+
 class Unsupported(NovaException):
     msg_fmt = 'This is not supported here: %(reason)s'
     kind = UNSUPPORTED
@@ -397,6 +401,14 @@ class SnapshotNotFound(NotFound):
 
 class InvalidVolume(Invalid):
     msg_fmt = 'Invalid volume: %(reason)s'
+
+
+class VolumeNotCreated(NovaException):
+    msg_fmt = 'Volume %(volume_id)s was not created: %(reason)s'
+
+
+class CinderConnectionFailed(NeighbourUnavailable):
+    msg_fmt = 'Connection to the Block Storage service failed: %(reason)s'
 
 
 class VolumeBDMNotFound(NotFound):

@@ -298,11 +298,24 @@ def ping(topic, server=None, timeout=5):
 
 # Notifications -------------------------------------------------------------------------------------------------------
 
-def get_notifier(service, host):
-    """A notifier that publishes as `service.host`; [oslo_messaging_notifications] says where to and how."""
+def notification_drivers():
+    """The names of [oslo_messaging_notifications]driver; nothing is connected."""
+    _notifications()
+    return _conf.oslo_messaging_notifications.driver
+
+
+def _notifications():
     global _notification_transport
     if _notification_transport is None:
         _notification_transport = oslo_messaging.get_notification_transport(
             _conf, allowed_remote_exmods=ALLOWED_REMOTE_EXMODS)
-    return oslo_messaging.Notifier(_notification_transport, publisher_id=f'{service}.{host}',
-                                   serializer=_serializer(None))
+    return _notification_transport
+
+
+def get_notifier(service=None, host=None, topics=None, driver=None):
+    """A notifier that publishes as `service.host`; [oslo_messaging_notifications] says where to and how.
+
+    :param topics, driver: others than those configured.
+    """
+    return oslo_messaging.Notifier(_notifications(), publisher_id=f'{service}.{host}', serializer=_serializer(None),
+                                   topics=topics, driver=driver)

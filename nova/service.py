@@ -22,6 +22,8 @@ from oslo_utils import importutils
 from nova import concurrency, config, context, exception, objects, rpc, servicegroup
 from nova.conf import CONF
 from nova.monitoring import health, http, metrics
+from nova.notifications import tell
+from nova.notifications.outbox import OUTBOX
 from nova.objects import base as objects_base
 from nova.wsgi import server as wsgi_server
 
@@ -76,6 +78,8 @@ class _Heart:
             rpc.ping('conductor', timeout=CONF.rpc_start_timeout)
         self.record = objects.Service.register(context.get_admin_context(), self.host, self.binary, self.topic,
                                                self.start_id)
+        if self.record.report_count == 1:
+            tell.service(context.get_admin_context(), 'create', self.record, self.binary, self.host)
         return self.record
 
     def start(self):
@@ -342,6 +346,7 @@ class _Group(oslo_service.ServiceBase):
     def stop(self):
         for service in reversed(self.services):
             service.stop()
+        OUTBOX.flush()
 
     def wait(self):
         for service in self.services:
@@ -409,6 +414,10 @@ def serve(*services, workers=1):
         workers = 1
     metrics.setup(workers)
     _report_on_signals()
+    # What the start has made stays, and is not looked through any more; from now on there is garbage (see nova.cmd).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
     group = _Group(list(services))
     if workers == 1:
         # Not the library's moment, which is before anything started.
@@ -423,6 +432,10 @@ def serve(*services, workers=1):
     # What the workers share stays shared only if nobody writes to it: the library freezes what is left after this.
     gc.collect()
     _launcher.launch_service(group, workers=workers)
+
+
+#: Objects of each generation after which the collector looks, once the service runs.
+_GC_THRESHOLD = (700, 10, 10)
 
 
 def wait():

@@ -2,9 +2,10 @@
 """What all daemons do before they start."""
 
 import contextlib
+import os
 import sys
 
-from nova import concurrency, config, context, db, exception, objects, rpc, service
+from nova import concurrency, config, context, db, exception, objects, policy, rpc, service
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova.conf import CONF
 from nova.monitoring import health
@@ -32,6 +33,7 @@ def prepare(binary, database=True, transport_url=None):
         # Naming it loads it, which registers [database] before the options are checked.
         service.BEFORE_FORK_HOOKS[:] = [_meet_database, db.session.dispose]
     config.parse_args([binary, *sys.argv[1:]])
+    service.RELOAD_HOOKS[:] = [policy.reset]
     objects.register_all()
     rpc.init(CONF)
     if database:
@@ -63,6 +65,7 @@ def run(binary, make_services, **how):
         services = make_services()
         if not any(isinstance(each, service.WSGIService) for each in services):
             services += filter(None, [service.monitoring_service(binary)])
+            os.nice(CONF.background_nice)
         service.serve(*services, workers=WORKERS[binary]() if binary in WORKERS else 1)
     except exception.ConfigInvalid as error:
         sys.stderr.write(f'{binary}: {error}\n')

@@ -4,7 +4,7 @@
 from oslo_utils import timeutils
 
 from nova import exception, objects
-from nova.compute import power, power_state, task_states, vm_states
+from nova.compute import consoles, power, power_state, shares, task_states, vm_states
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
@@ -24,11 +24,14 @@ def set_admin_password(op):
 
 
 @carries_out('rescue_instance')
+@consoles.closes
 def rescue(op):
     """Start the guest from a rescue image: the one asked for, the one configured, or its own."""
     instance = op.instance
+    broken, op.failure_state = op.failure_state, None     # until the guest is off
     image = _rescue_image(op)
     op.host.driver.power_off(instance, *power.patience(op))
+    op.failure_state = broken
     op.host.driver.rescue(op.context, instance, instance.get_network_info(), image, op.args.get('rescue_password'))
     op.ends(vm_state=vm_states.RESCUED, power_state=op.host.driver.get_info(instance).state,
             launched_at=timeutils.utcnow(with_timezone=True))
@@ -46,8 +49,10 @@ def _rescue_image(op):
 
 
 @carries_out('unrescue_instance')
+@consoles.closes
 def unrescue(op):
     """Start the guest from its own disk again."""
+    shares.mount_all(op, mend=True)
     op.host.driver.unrescue(op.instance, op.instance.get_network_info())
     op.ends(vm_state=vm_states.ACTIVE, power_state=op.host.driver.get_info(op.instance).state)
     op.expects(task_states.UNRESCUING)

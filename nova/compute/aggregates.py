@@ -6,6 +6,7 @@ import functools
 from nova import context as nova_context
 from nova import exception, image, objects
 from nova.compute import rpcapi as compute_rpcapi
+from nova.notifications import tell
 from nova.scheduler import rpcapi as scheduler_rpcapi
 
 ZONE = 'availability_zone'
@@ -36,7 +37,8 @@ class AggregateAPI:
     def create(self, context, name, zone=None):
         """Raises Conflict: the name is taken."""
         found = objects.Aggregate(context, name=name, metadata={ZONE: zone} if zone else {})
-        found.create()
+        with tell.aggregate(context, 'create', found):
+            found.create()
         self._tell(context, found)
         return found
 
@@ -46,19 +48,21 @@ class AggregateAPI:
         Raises Conflict when its hosts have servers, or would be in two zones.
         """
         found = self.get(context, aggregate_id)
-        if values.get('name'):
-            found.name = values['name']
-        if ZONE in values:
-            self._set_metadata(context, found, {ZONE: values[ZONE]})
-        found.save()
+        with tell.aggregate(context, 'update_prop', found, meta_data=values):
+            if values.get('name'):
+                found.name = values['name']
+            if ZONE in values:
+                self._set_metadata(context, found, {ZONE: values[ZONE]})
+            found.save()
         self._tell(context, found)
         return found
 
     def update_metadata(self, context, aggregate_id, metadata):
         """Set keys; None takes one away.  Raises Conflict as `update`."""
         found = self.get(context, aggregate_id)
-        self._set_metadata(context, found, metadata)
-        found.save()
+        with tell.aggregate(context, 'update_metadata', found, meta_data=metadata):
+            self._set_metadata(context, found, metadata)
+            found.save()
         self._tell(context, found)
         return found
 
@@ -85,7 +89,8 @@ class AggregateAPI:
         found = self.get(context, aggregate_id)
         if found.hosts:
             raise exception.InvalidInput(reason=f'aggregate {found.name} has hosts; remove them first')
-        found.destroy()
+        with tell.aggregate(context, 'delete', found):
+            found.destroy()
         self.scheduler.delete_aggregate(context, found)
 
     def add_host(self, context, aggregate_id, host):
@@ -99,7 +104,8 @@ class AggregateAPI:
         if zone and objects.AggregateList.get_all(context).zones_by_host().get(host) != zone and \
                 _has_servers(context, host):
             raise exception.Conflict(f'Host {host} has servers, which would change their availability zone to {zone}')
-        found.add_host(host)
+        with tell.aggregate(context, 'add_host', found, host_name=host):
+            found.add_host(host)
         self._tell(context, found)
         return found
 
@@ -110,7 +116,8 @@ class AggregateAPI:
                 not self._is_elsewhere(context, found, host):
             raise exception.Conflict(f'Host {host} has servers, which would leave the availability zone '
                                      f'{found.availability_zone}')
-        found.delete_host(host)
+        with tell.aggregate(context, 'remove_host', found, host_name=host):
+            found.delete_host(host)
         self._tell(context, found)
         return found
 
@@ -119,8 +126,12 @@ class AggregateAPI:
         found = self.get(context, aggregate_id)
         for image_id in image_ids:
             self.image.get(context, image_id)
-        for host in found.hosts:
-            self.compute.cache_images(context, host, image_ids)
+        with tell.aggregate(context, 'cache_images', found):
+            for index, host in enumerate(found.hosts, 1):
+                self.compute.cache_images(context, host, image_ids)
+                tell.event('aggregate.cache_images.progress', None, tell.about(
+                    context, found, host=host, images_cached=image_ids, images_failed=[], index=index,
+                    total=len(found.hosts)))
 
     def _is_elsewhere(self, context, found, host):
         return any(other.id != found.id and host in other.hosts and

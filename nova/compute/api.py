@@ -16,6 +16,7 @@ from nova.compute import rpcapi as compute_rpcapi
 from nova.compute.passwords import generate as generate_password  # noqa: F401  (its public name)
 from nova.compute.verbs import consoles, delete, images, interfaces, moving, power, state, volumes
 from nova.conf import CONF
+from nova.notifications import tell
 
 
 class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.ConsoleVerbs, images.ImageVerbs,
@@ -36,6 +37,11 @@ class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.Conso
             raise exception.InstanceNotFound(instance_id=instance_uuid)
         return instance
 
+    @staticmethod
+    def is_in_other_cell(context, instance_uuid):
+        """Whether a server is in another cell than the one that this service is configured for."""
+        return objects.InstanceMapping.cell_of(context, instance_uuid) is not None
+
     def get_all(self, context, filters=None, limit=None, marker=None, sort_keys=None, sort_dirs=None, with_=(),
                 columns=None):
         """(servers, cells that did not answer), over all cells; see `nova.db.main.instance_filters` for filters."""
@@ -50,7 +56,7 @@ class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.Conso
         Returns the servers, in BUILD.  Raises what `nova.compute.create` lists; nothing is recorded then.
         """
         plan = create.check(self, context, request)
-        instances, action_ids = create.record(context, request, plan)
+        instances, action_ids = create.record(context, plan)
         self._ring(self.conductor_rpcapi.schedule_and_build_instances, context, action_ids)
         return instances
 
@@ -59,6 +65,10 @@ class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.Conso
     def create_key_pair(self, context, user_id, name, public_key=None, key_type='ssh'):
         """(key pair, private key or None): imported when `public_key` is given, generated otherwise."""
         return keypairs.create(context, user_id, name, public_key, key_type)
+
+    def delete_key_pair(self, context, user_id, name):
+        """Raises KeypairNotFound."""
+        keypairs.delete(context, user_id, name)
 
 
 class HostAPI:
@@ -72,16 +82,15 @@ class HostAPI:
         return compute_rpcapi.ComputeAPI()
 
     def service_list(self, context, host=None, binary=None):
-        """Services of all cells with their availability zones."""
+        """(services of all cells with their availability zones, [cell that did not answer, …])."""
         zones = objects.AggregateList.get_all(context).zones_by_host()
-        found = []
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as in_cell:
-                found.extend(objects.ServiceList.get_all(in_cell, host=host, binary=binary))
+        answers, down = objects.cell.ask_each(
+            context, lambda in_cell: objects.ServiceList.get_all(in_cell, host=host, binary=binary).objects)
+        found = [service for _cell, services in answers for service in services]
         for service in found:
             service.trust('availability_zone', zones.get(service.host, CONF.default_availability_zone)
                           if service.binary == 'nova-compute' else CONF.internal_service_availability_zone)
-        return found
+        return found, down
 
     def host_uptime(self, context, host):
         """The text of `uptime` on a host.
@@ -94,15 +103,20 @@ class HostAPI:
         """Let the scheduler use a host, or not."""
         service = self._service(context, host)
         service.disabled = not enabled
-        service.save()
+        with tell.host_action(context, 'set_enabled', host_name=host, enabled=enabled):
+            service.save()
+        tell.service(context, 'update', service)
 
     def set_host_maintenance(self, context, host, mode):
         """Begin or end maintenance of a host; what the driver says it is now."""
-        return self._ask(context, host, self.compute_rpcapi.host_maintenance_mode, mode)
+        with tell.host_action(context, 'set_maintenance', host_name=host, host_to=host, action='set_maintenance',
+                              mode=mode):
+            return self._ask(context, host, self.compute_rpcapi.host_maintenance_mode, mode)
 
     def host_power_action(self, context, host, action):
         """:param action: startup, shutdown or reboot."""
-        return self._ask(context, host, self.compute_rpcapi.host_power_action, action)
+        with tell.host_action(context, 'power_action', host_name=host, action=action):
+            return self._ask(context, host, self.compute_rpcapi.host_power_action, action)
 
     @staticmethod
     def _service(context, host):

@@ -2,6 +2,7 @@
 """What guests wrote to their consoles, and ways to their screens and ports."""
 
 import dataclasses
+import functools
 
 from nova import exception, objects
 from nova.conf import CONF
@@ -20,6 +21,18 @@ def output(driver, context, instance, tail_length=None):
         return text
     lines = text.splitlines()
     return '\n'.join(lines[len(lines) - int(tail_length):] if int(tail_length) else [])
+
+
+def closes(body):
+    """Mark a concern's function after which the guest has let go of its consoles' ports, which others may take.
+
+    No token that was given so far opens any more when the operation has ended well.
+    """
+    @functools.wraps(body)
+    def run(op):
+        op.afterwards(objects.ConsoleAuthToken.clean_console_auths_for_instance, op.context, op.instance.uuid)
+        return body(op)
+    return run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,12 @@ import uuid as uuidlib
 from oslo_utils import timeutils, uuidutils
 
 from nova import exception, numa, objects
-from nova.compute import block_devices, keypairs, records, task_states, vm_states
+from nova.compute import block_devices, keypairs, records, task_states, vm_states, volume_images
 from nova.conf import CONF
+from nova.notifications import servers as notifications
 from nova.objects import base
 from nova.pci import devices as pci
+from nova.virt import hardware, shapes
 
 GIB = 1024 ** 3
 
@@ -57,14 +59,16 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What the checks found out."""
+    """What the checks found out.  `request` has the disks that its image names."""
 
+    request: Request
     flavor: object
     image: object
     key_pair: object
     group: object
     most: int
-    limits: dict
+    #: (of the project, of the user)
+    limits: tuple
 
 
 def check(api, context, request):
@@ -81,37 +85,50 @@ def check(api, context, request):
     flavor = objects.Flavor.get_by_flavor_id(context, request.flavor)
     if flavor.disabled:
         raise exception.FlavorNotFound(flavor_id=request.flavor)
+    found = api.image.get(context, request.image) if request.image else None
+    devices = volume_images.devices_of(found) if found is not None else []
+    if devices:
+        request = dataclasses.replace(request, image='', block_devices=volume_images.merged(
+            devices, request.block_devices))
     _check_disks(api, context, request, flavor)
-    image = _check_image(api, context, request, flavor)
+    image = _check_image(api, context, request, flavor, found)
     check_hardware(flavor, image)
     _check_user_data(request)
-    limits = objects.Quotas.limits(context, context.project_id, context.user_id)
+    limits, *server_limits = objects.Quotas.server_limits(context, context.project_id, context.user_id)
     check_items(request.metadata, request.injected_files, limits)
     key_pair = (objects.KeyPair.get_by_name(context, context.user_id, request.key_name)
                 if request.key_name else None)
     most = _check_networks(api, context, request)
     group = _check_hints(context, request)
-    return Plan(flavor, image, key_pair, group, most, limits)
+    return Plan(request, flavor, image, key_pair, group, most, server_limits)
 
 
 def _check_disks(api, context, request, flavor):
-    """Raises InvalidBDM, VolumeNotFound, SnapshotNotFound."""
+    """Raises InvalidBDM, InvalidVolume, VolumeNotFound, SnapshotNotFound."""
     for disk in block_devices.of_request(flavor, request.image, request.block_devices):
         if disk['volume_id']:
             found = api.volume.get(context, disk['volume_id'])
             if found.status != 'available' and not found.multiattach:
                 raise exception.InvalidBDM(reason=f'volume {found.id} is {found.status}, and must be available')
+            if disk['boot_index'] in (0, '0') and not found.bootable:
+                raise exception.InvalidBDM(reason=f'volume {found.id} is not bootable')
+            api.volume.require_zone(found, request.availability_zone)
         elif disk['snapshot_id']:
             api.volume.get_snapshot(context, disk['snapshot_id'])
+        if disk['volume_type'] and not api.volume.has_type(context, disk['volume_type']):
+            raise exception.InvalidBDM(reason=f'volume_type: there is no type {disk["volume_type"]}')
 
 
-def _check_image(api, context, request, flavor):
+def _check_image(api, context, request, flavor, found):
+    """:param found: the record of the image that was asked for, or None."""
+    if not request.image and found is not None:
+        return check_image(found, found['id'], _without_disk(flavor))
     if not request.image:
         if not any(bdm.get('boot_index') in (0, '0') for bdm in request.block_devices):
             raise exception.InvalidInput(reason='imageRef: an image, or a block device with boot_index 0, is needed '
                                                 'to boot from')
         return _image_of_root(api, context, request, flavor)
-    image = check_image(api.image.get(context, request.image), request.image, flavor)
+    image = check_image(found, request.image, flavor)
     check_disk_config(image, request.image, request.auto_disk_config)
     return image
 
@@ -171,8 +188,11 @@ def check_image(found, image_id, flavor):
 
 
 def check_hardware(flavor, image):
-    """(NUMA constraints, PCI requests) of a flavor with an image.  Raises NumaInvalid, PciInvalid and their kin."""
+    """(NUMA constraints, PCI requests) of a flavor with an image.  Raises ShapeInvalid, NumaInvalid, PciInvalid and
+    their kin."""
     specs, properties = flavor.extra_specs or {}, (image.properties if image is not None else None) or {}
+    shapes.check(specs, properties)
+    hardware.cpu_topology(flavor.vcpus, specs, properties)
     return numa.constraints(specs, properties, flavor.vcpus, flavor.memory_mb), pci.requests_of(specs, properties)
 
 
@@ -221,8 +241,9 @@ def _check_hints(context, request):
 
 # Recording -----------------------------------------------------------------------------------------------------------
 
-def record(context, request, plan):
+def record(context, plan):
     """Write the servers and their orders; returns (servers, action ids).  Raises TooManyInstances."""
+    request = plan.request
     spec = _request_spec(context, request, plan)
     reservation_id = request.reservation_id or new_reservation_id()
     cell_rows, api_rows = [], []
@@ -242,11 +263,13 @@ def record(context, request, plan):
                           'user_id': context.user_id, 'cores': plan.flavor.vcpus, 'ram': plan.flavor.memory_mb},
                          primitive))
     made = records.insert_servers(context, cell_rows, api_rows, {
-        'project_id': context.project_id, 'user_id': context.user_id, 'least': request.least,
+        'project_id': context.project_id, 'user_id': context.user_id, 'least': request.least, 'limits': plan.limits,
         'deltas': {'cores': plan.flavor.vcpus, 'ram': plan.flavor.memory_mb},
         'group_id': plan.group.id if plan.group is not None else None})
-    return ([objects.Instance.from_row(context, values, tags=list(request.tags), volumes=[]) for values, _id in made],
-            [action_id for _values, action_id in made])
+    servers = [objects.Instance.from_row(context, values, tags=list(request.tags), volumes=[])
+               for values, _id in made]
+    notifications.made(context, servers, plan.group)
+    return servers, [action_id for _values, action_id in made]
 
 
 def new_reservation_id():

@@ -4,11 +4,12 @@
 from oslo_utils import timeutils
 
 from nova import objects
-from nova.compute import block_devices, task_states, vm_states
+from nova.compute import consoles, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 
 
 @carries_out('rebuild_on_other_host', 'compute_rebuild_instance')
+@consoles.closes
 def rebuild(op):
     """From the disk, where hosts share it; from the image otherwise.  The server keeps its addresses and volumes."""
     instance = op.instance
@@ -16,7 +17,10 @@ def rebuild(op):
     op.undo(migration.fail, 'failed')
     op.save(task_state=task_states.REBUILD_SPAWNING)
     op.host.network.migrate_instance_finish(op.context, instance, migration, op.host.name)
-    network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
+    # The dead host has them no more, whatever it thinks.
+    volumes.leave_all(op)
+    op.undo(volumes.leave_all, op)
+    network_info, bdi = instance.get_network_info(), volumes.connect_all(op)
     op.host.firewall.apply(instance, network_info)
     op.undo(op.host.firewall.remove, instance)
     instance.trust('host', op.host.name)
@@ -33,7 +37,8 @@ def rebuild(op):
     if op.args.get('stopped'):
         op.host.driver.power_off(instance)
         vm_state = vm_states.STOPPED
+    seen = op.host.driver.get_info(instance).state
     migration.arrive('done')
-    op.ends(vm_state=vm_state, power_state=op.host.driver.get_info(instance).state, host=op.host.name,
+    op.ends(vm_state=vm_state, power_state=seen, host=op.host.name,
             node=migration.dest_node, compute_id=migration.dest_compute_id, placement=migration.dest_placement,
             launched_at=timeutils.utcnow(with_timezone=True))

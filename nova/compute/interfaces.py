@@ -20,6 +20,7 @@ def attach(host, context, instance, network_id, address, tag):
         LOG.exception('Interface %s could not be attached to server %s; taking it back', vif['id'], instance.uuid)
         _give_back(host, context, instance, vif)
         raise exception.InterfaceAttachFailed(instance_uuid=instance.uuid, reason=exc) from exc
+    instance.trust('network_info', network_info)
     return network_info.plain()[[each['id'] for each in network_info].index(vif['id'])]
 
 
@@ -40,3 +41,4 @@ def _give_back(host, context, instance, vif):
     for ip in vif.fixed_ips():
         left = host.network.remove_fixed_ip_from_instance(context, instance, ip['address'])
         host.firewall.apply(instance, left)
+        instance.trust('network_info', left)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nova import concurrency, exception, objects
+from nova.notifications import tell
 
 _KEY_BITS = 2048
 _CERTIFICATE_DAYS = 3650
@@ -32,8 +33,18 @@ def create(context, user_id, name, public_key, key_type):
     pair = objects.KeyPair(context, name=name, user_id=user_id, type=key_type, public_key=public_key,
                            fingerprint=fingerprint)
     limit = objects.Quotas.limits(context, context.project_id, user_id)['key_pairs']
-    pair.create(limit)
+    with tell.key_pair(context, 'create' if private_key else 'import', pair):
+        pair.create(limit)
     return pair, private_key
+
+
+def delete(context, user_id, name):
+    """Forget a key pair; servers that have it keep it.  Raises KeypairNotFound."""
+    if not tell.is_enabled():
+        objects.KeyPair.destroy_by_name(context, user_id, name)
+        return
+    with tell.key_pair(context, 'delete', objects.KeyPair.get_by_name(context, user_id, name)):
+        objects.KeyPair.destroy_by_name(context, user_id, name)
 
 
 def generate_ssh(name):

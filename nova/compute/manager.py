@@ -4,10 +4,11 @@
 import oslo_messaging
 from oslo_log import log
 
-from nova import concurrency, exception, image, manager, objects, volume
+from nova import concurrency, exception, image, manager, objects, share, volume
 from nova import context as nova_context
 from nova.compute import (
     access,
+    assisted_snapshots,
     build,
     consoles,
     delete,
@@ -22,8 +23,11 @@ from nova.compute import (
     recovery,
     resize,
     resource_tracker,
+    shares,
     shelve,
     snapshot,
+    usage_audit,
+    vm_states,
     volumes,
 )
 from nova.compute import rpcapi as compute_rpcapi
@@ -31,6 +35,7 @@ from nova.conductor import rpcapi as conductor_rpcapi
 from nova.conf import CONF
 from nova.network import api as network_api
 from nova.network import linux_net
+from nova.notifications import servers as notifications
 from nova.virt import driver as virt_driver
 from nova.virt import event as virt_event
 from nova.virt import virtapi
@@ -38,10 +43,12 @@ from nova.virt import virtapi
 LOG = log.getLogger(__name__)
 
 #: The modules whose functions carry out orders.
-CONCERNS = (access, build, delete, evacuate, live_migration, power, rebuild, resize, shelve, snapshot, volumes)
+CONCERNS = (access, build, delete, evacuate, live_migration, power, rebuild, resize, shares, shelve, snapshot,
+            volumes)
 
 
 @operations.surface('compute', *CONCERNS)
+@notifications.calls
 class ComputeManager(manager.Manager):
     """One per host.  Has no database: objects go through the conductor.
 
@@ -59,6 +66,7 @@ class ComputeManager(manager.Manager):
         self.network = network_api.API()
         self.image = image.API()
         self.volume = volume.API(self.image)
+        self.share = share.API()
         self.firewall = linux_net.Firewall()
         self.additional_endpoints = [linux_net.FirewallEndpoint(self.firewall)]
         self.compute_rpcapi = compute_rpcapi.ComputeAPI()
@@ -141,6 +149,12 @@ class ComputeManager(manager.Manager):
     def refresh_instance_security_rules(self, context, instance):
         self.firewall.apply(instance, instance.get_network_info())
 
+    def volume_snapshot_create(self, context, instance, volume_id, create_info):
+        assisted_snapshots.create(self, context, instance, volume_id, create_info)
+
+    def volume_snapshot_delete(self, context, instance, volume_id, snapshot_id, delete_info):
+        assisted_snapshots.delete(self, context, instance, volume_id, snapshot_id, delete_info)
+
     def attach_interface(self, context, instance, network_id, address, tag):
         return interfaces.attach(self, context, instance, network_id, address, tag)
 
@@ -170,6 +184,23 @@ class ComputeManager(manager.Manager):
     def live_migration_abort(self, context, instance, migration_uuid):
         self.driver.live_migration_abort(instance)
 
+    def make_way(self, action):
+        """An order waits for what goes on with its server.  A deletion does not wait for a live migration to arrive."""
+        if action.method == 'terminate_instance':
+            live_migration.stop(self, action.instance)
+
+    def look_again(self, op):
+        """An operation failed, and nobody knows how far it came: record what the hypervisor says of the guest."""
+        try:
+            instance = objects.Instance.get_by_uuid(op.context, op.action.instance_uuid)
+            if instance.host == self.host:
+                power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+        except exception.InstanceNotFound:
+            return
+        except Exception:
+            LOG.exception('Server %s could not be looked at after its %s failed; that is done periodically',
+                          op.action.instance_uuid, op.action.action)
+
     # Events and periodic work -----------------------------------------------------------------------------------------
 
     def _on_event(self, event):
@@ -184,8 +215,8 @@ class ComputeManager(manager.Manager):
             instance = objects.Instance.get_by_uuid(context, event.uuid)
         except exception.InstanceNotFound:
             return
-        if instance.host == self.host and event.uuid not in self.busy:
-            power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+        if instance.host == self.host:
+            self._sync_power_state(context, instance)
 
     @manager.periodic_task(spacing=lambda: CONF.order_poll_interval)
     def look_for_orders(self, context):
@@ -201,8 +232,19 @@ class ComputeManager(manager.Manager):
         yield from objects.InstanceList.get_by_host(context, self.host)
 
     def _sync_power_state(self, context, instance):
-        if instance.uuid not in self.busy:
-            power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+        if instance.uuid in self.busy:
+            return
+        power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+        if instance.vm_state == vm_states.STOPPED:
+            shares.follow(self, context, instance)
+
+    @manager.periodic_task(spacing=lambda: CONF.instance_usage_audit_interval if CONF.instance_usage_audit else 0)
+    def audit_usage(self, context):
+        usage_audit.run(self.host, context, self._exists)
+
+    def _exists(self, context, instance, begin, end):
+        LOG.info('Server %s of project %s existed between %s and %s', instance.uuid, instance.project_id, begin, end)
+        notifications.exists(context, instance, period=(begin, end), host=self.host)
 
     @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
     def remove_strangers(self, context):

@@ -3,13 +3,9 @@
 
 import functools
 
-from oslo_db import exception as db_exc
-from oslo_log import log
-
 from nova import concurrency, exception, objects
 from nova import context as nova_context
-
-LOG = log.getLogger(__name__)
+from nova.objects import cell as cell_obj
 
 
 def list_servers(context, filters, limit, marker, sort_keys, sort_dirs, with_, columns):
@@ -26,7 +22,7 @@ def list_servers(context, filters, limit, marker, sort_keys, sort_dirs, with_, c
     keys, dirs = _sorting(sort_keys, sort_dirs)
     if columns is not None:
         columns = sorted({*columns, *keys})
-    position = _position(context, marker, keys, dirs) if marker is not None else None
+    position = _position(context, marker, keys, dirs, filters.get('project_id')) if marker is not None else None
     return _merge([(cell, concurrency.spawn(ask, cell, keys, position)) for cell in cells], limit, keys, dirs)
 
 
@@ -37,25 +33,18 @@ def _sorting(sort_keys, sort_dirs):
     return keys, dirs + [dirs[0]] * (len(keys) - len(dirs))
 
 
-def _position(context, marker, keys, dirs):
+def _position(context, marker, keys, dirs, project_id):
     try:
         cell = objects.InstanceMapping.cell_of(context, marker)
     except exception.InstanceNotFound as exc:
         raise exception.MarkerNotFound(marker=marker) from exc
     with nova_context.target_cell(context, cell) as in_cell:
-        return objects.InstanceList.position_of(in_cell, marker, keys, dirs)
+        return objects.InstanceList.position_of(in_cell, marker, keys, dirs, project_id)
 
 
 def _merge(asked, limit, keys, dirs):
-    servers, down = [], []
-    for cell, task in asked:
-        try:
-            servers.extend(task.wait())
-        except (db_exc.DBError, OSError) as exc:
-            if cell is None:
-                raise
-            LOG.warning('Cell %s does not answer: %s', cell.name, exc)
-            down.append(cell)
+    answers, down = cell_obj.gather(asked)
+    servers = [server for _cell, found in answers for server in found]
     # Stable sorts, the least important key first.
     for key, direction in reversed(list(zip(keys, dirs, strict=True))):
         servers.sort(key=functools.partial(_sortable, key), reverse=direction == 'desc')

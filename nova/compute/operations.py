@@ -9,12 +9,16 @@ import contextlib
 import time
 import traceback
 
+import oslo_messaging
 from oslo_log import log
+from oslo_utils import timeutils
 
 from nova import concurrency, exception, objects
 from nova import context as nova_context
-from nova.compute import states
+from nova.compute import states, task_states
+from nova.conf import CONF
 from nova.monitoring import metrics
+from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class Operation:
     :ivar instance: the server as it was when the order was taken, and as `save` changed it.
     :ivar args: the arguments of the order.
     :ivar undo: `undo(function, *args)` registers a step that runs, newest first, if the operation fails.
+    :ivar told: what it tells those who listen, see `nova.notifications.servers`.
     """
 
     def __init__(self, host, context, action):
@@ -69,6 +74,7 @@ class Operation:
         # Without what was just unpacked: it goes over the wire with each step.
         self.action = action.bare()
         self._undo = contextlib.ExitStack()
+        self._is_undoable = False
         self._afterwards = []
         self._ends = {}
         self._destroys = False
@@ -77,6 +83,7 @@ class Operation:
         self._expected = None
         self.failure_state = _state_of(action).fails
         self.details = None
+        self.told = notifications.of(self, action.method)
 
     def undo(self, function, *args, **kwargs):
         """Register what takes back the step just done; it must be idempotent.  It never hides the first error."""
@@ -87,14 +94,27 @@ class Operation:
                 LOG.exception('Undoing %s of server %s failed at %s; the janitor will look again', self.action.action,
                               self.action.instance_uuid, function)
         self._undo.callback(step)
+        self._is_undoable = True
 
     def afterwards(self, function, *args, **kwargs):
         """Do this when the operation has ended well; a failure of it is only logged."""
         self._afterwards.append((function, args, kwargs))
 
+    def tidy(self, function, *args, **kwargs):
+        """Remove what is not needed any more.  When this fails the operation goes on, since the server is well; the
+        step tells of it, and what is left is removed when the host looks for what belongs to nobody.
+        """
+        try:
+            function(*args, **kwargs)
+        except Exception as exc:
+            LOG.exception('%s of server %s goes on, although %s failed', self.action.action,
+                          self.action.instance_uuid, function)
+            self.details = '; '.join(filter(None, (self.details, f'Not tidied up: {_message(exc)}')))
+
     def forget_undo(self):
         """There is no way back any more."""
         self._undo.pop_all()
+        self._is_undoable = False
 
     def save(self, expected_task_state=None, **values):
         """Store columns of the server now.  Raises UnexpectedDeletingTaskState when it is being deleted meanwhile."""
@@ -122,27 +142,37 @@ class Operation:
         kept, self._kept = self._kept, False
         return kept
 
-    def hand_over(self, binary, host, method, args=None, values=None, details=None):
-        """Give the order to another service; nothing is stored by this one afterwards.  Raises OrderLost."""
-        self.action.hand_over(binary, host, method, args, values, details)
+    def hand_over(self, binary, host, method, args=None, values=None, details=None, result='Success'):
+        """Give the order to another service; nothing is stored by this one afterwards.  Raises OrderLost.
+
+        :param args: None: as they were.
+        """
+        self.action.hand_over(binary, host, method, args, values, details, result)
         self._trust(values or {})
         self._settled = True
         self.forget_undo()
 
     def _trust(self, values):
+        before = self.told.before()
         for name, value in values.items():
+            if name == 'flavor' and isinstance(value, dict):
+                value = objects.Flavor.from_row(self.context, value)
             if name in self.instance.fields:
                 self.instance.trust(name, value)
+        self.told.changed(before)
 
     # Ending -----------------------------------------------------------------------------------------------------------
 
     def succeed(self):
         if not self._settled:
-            values = {'task_state': None, **self._ends}
+            values = {**self._no_task(), **self._ends}
             if not self.action.finish(values, destroy=self._destroys, details=self.details,
                                       expected_task_state=self._expected):
                 raise exception.OrderLost(action_id=self.action.id)
+            self._trust({**values, 'deleted': True, 'deleted_at': timeutils.utcnow(with_timezone=True)}
+                        if self._destroys else values)
         self._undo.pop_all()
+        self.told.end()
         for function, args, kwargs in self._afterwards:
             try:
                 function(*args, **kwargs)
@@ -156,26 +186,51 @@ class Operation:
 
     def fail(self, exc):
         """Undo, and say on the server and the action what happened."""
-        self._undo.close()
+        with self.told.undoing() if self._is_undoable else contextlib.nullcontext():
+            self._undo.close()
         if self._settled:
+            self.told.end()
             return
-        if _is_deletion(exc, self.action.instance_uuid):
+        if isinstance(exc, exception.UnexpectedDeletingTaskState) or self._is_being_deleted():
             # The deletion that is under way settles the states.
             self.action.finish(None, result='Error', details='The server was deleted meanwhile.')
+            self.told.error(exc)
             return
-        values = {'task_state': None}
+        values = self._no_task()
         if self.failure_state:
             values['vm_state'] = self.failure_state
         text = traceback.format_exc()
-        self.action.finish(values, fault=fault_of(exc, self.host.name, text), result='Error', details=_message(exc),
-                           traceback=text)
+        if self.action.finish(values, fault=fault_of(exc, self.host.name, text), result='Error',
+                              details=_message(exc), traceback=text):
+            self._trust(values)
+            self.told.error(exc)
+
+    def _no_task(self):
+        """The end of the server's task; of an action that is none (a volume that is attached), it is another's."""
+        row = _state_of(self.action)
+        return {'task_state': None} if row.meanwhile or row is states.ACTIONS['update'] else {}
+
+    def _is_being_deleted(self):
+        """Whether somebody asked for that meanwhile, or it is gone, whatever this operation has failed of.
+
+        A driver that does not find the guest says InstanceNotFound too: the record tells.
+        """
+        try:
+            self.instance.refresh()
+        except exception.InstanceNotFound:
+            return True
+        return bool(self.instance.deleted) or (self.action.action != 'delete' and
+                                               self.instance.task_state in task_states.DELETING_STATES)
 
 
 def _state_of(action):
-    return states.by_record(action.action)
+    return states.by_record(action.action, action.args)
 
 
 def _message(exc):
+    if isinstance(exc, oslo_messaging.RemoteError):
+        # Without the traceback of the other side, which its text has.
+        return f'{exc.exc_type}: {exc.value}'
     return exc.format_message() if isinstance(exc, exception.NovaException) else f'{type(exc).__name__}: {exc}'
 
 
@@ -186,7 +241,8 @@ def fault_of(exc, host, text=None):
     """
     user = getattr(exc, 'user_reason', '')
     if isinstance(exc, exception.NoValidHost):
-        message = f'No valid host was found. {user}'.strip()
+        said = 'No valid host was found.'
+        message = user if user.startswith(said) else f'{said} {user}'.strip()
     elif isinstance(exc, exception.NovaException):
         message = exc.format_message()
     else:
@@ -217,7 +273,10 @@ def _do(host, context, action, body):
         action.finish(None, result='Error', details='The server is gone.')
         return
     busy = action.instance_uuid in host.busy
+    way = concurrency.spawn(host.make_way, action) if busy and hasattr(host, 'make_way') else None
     with concurrency.lock(f'server {action.instance_uuid}'):
+        if way is not None:
+            way.kill()
         host.busy.add(action.instance_uuid)
         try:
             if busy:
@@ -235,6 +294,7 @@ def complete(op, body):
     """Run the body of an operation to its end, whatever happens."""
     action, begun, result = op.action, time.monotonic(), 'success'
     try:
+        op.told.start()
         body(op)
         if op.is_kept():
             return
@@ -248,24 +308,25 @@ def complete(op, body):
         result = 'error'
         _log_failure(action, exc)
         op.fail(exc)
+        look_again = getattr(op.host, 'look_again', None)
+        if look_again is not None:
+            look_again(op)
     metrics.operation(action.action, result, time.monotonic() - begun)
 
 
-def _is_deletion(exc, instance_uuid):
-    """Whether an operation ended because the server is being deleted, or is gone."""
-    return isinstance(exc, exception.UnexpectedDeletingTaskState) or (
-        isinstance(exc, exception.InstanceNotFound) and instance_uuid in str(exc))
+#: Ends that are nobody's fault; a guest or server that is not there is said in one line.
+_ORDINARY = (exception.NoValidHost, exception.UnexpectedDeletingTaskState, exception.InstanceNotFound)
 
 
 def _log_failure(action, exc):
-    if isinstance(exc, exception.NoValidHost) or _is_deletion(exc, action.instance_uuid):
+    if isinstance(exc, _ORDINARY):
         LOG.info('%s of server %s ended: %s', action.action, action.instance_uuid, _message(exc))
     else:
         LOG.error('%s of server %s failed', action.action, action.instance_uuid, exc_info=exc)
 
 
 class Poller:
-    """Finds orders whose message got lost, or came while this service was down."""
+    """Finds orders whose message got lost, or came while this service was down, or whose end could not be recorded."""
 
     def __init__(self, host, older_than_s):
         self.host = host
@@ -275,10 +336,11 @@ class Poller:
     def look(self, context, ring):
         """Do what is pending for this service; `ring(context, method, action id)` is called in a thread of its own."""
         for action_id, method, saved in objects.InstanceActionList.pending(
-                context, self.host.binary, self.host.name, self.older_than_s):
+                context, self.host.binary, self.host.name, self.older_than_s, self.host.start_id, CONF.order_lease):
             if action_id in self.host.entered or not self.pool.free():
                 continue
-            LOG.info('Taking up order %s (%s): its message got lost, or came while nobody listened', action_id, method)
+            LOG.info('Taking up order %s (%s): its message got lost, came while nobody listened, or its end could not '
+                     'be recorded', action_id, method)
             order_context = nova_context.RequestContext.from_dict(saved or {})
             order_context.cell = context.cell
             self.pool.spawn_n(ring, order_context, method, action_id)

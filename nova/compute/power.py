@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting, stopping, rebooting, pausing and suspending servers.  Every step may be repeated."""
 
-from nova.compute import block_devices, task_states, vm_states
+from nova.compute import block_devices, consoles, shares, task_states, vm_states
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
 
 @carries_out('stop_instance')
+@consoles.closes
 def stop(op):
     """Shut the guest down: it gets time to do so by itself unless `clean_shutdown` is false."""
     op.host.driver.power_off(op.instance, *patience(op))
+    op.tidy(shares.umount_all, op.host, op.context, op.instance)
     op.ends(vm_state=vm_states.STOPPED, power_state=_power_state(op))
     op.expects(task_states.POWERING_OFF)
 
@@ -19,6 +21,7 @@ def start(op):
     instance = op.instance
     network_info = _network_info(op)
     op.host.firewall.apply(instance, network_info)
+    shares.mount_all(op)
     op.host.driver.power_on(op.context, instance, network_info, block_devices.info_of(instance, op.bdms))
     op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
     op.expects(task_states.POWERING_ON)
@@ -30,6 +33,7 @@ _REBOOT_TASKS = {'SOFT': (task_states.REBOOT_PENDING, task_states.REBOOT_STARTED
 
 
 @carries_out('reboot_instance')
+@consoles.closes
 def reboot(op):
     """Start the guest again: SOFT asks it, HARD pulls the plug and makes the guest anew from the records."""
     instance, kind = op.instance, op.args.get('reboot_type', 'SOFT')
@@ -37,6 +41,8 @@ def reboot(op):
     network_info = _network_info(op)
     op.save(task_state=started)
     op.host.firewall.apply(instance, network_info)
+    if kind == 'HARD':
+        shares.mount_all(op, mend=True)
     op.host.driver.reboot(op.context, instance, network_info, kind, block_devices.info_of(instance, op.bdms))
     op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
     op.expects(started)
@@ -57,6 +63,7 @@ def unpause(op):
 
 
 @carries_out('suspend_instance')
+@consoles.closes
 def suspend(op):
     """Put the guest's memory on disk."""
     op.host.driver.suspend(op.context, op.instance)

@@ -5,6 +5,7 @@ from oslo_log import log
 
 from nova import exception
 from nova.compute import power_state, vm_states
+from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def sync(instance, seen):
     """
     if instance.task_state is not None or instance.vm_state in (vm_states.BUILDING, vm_states.ERROR):
         return False
+    before = notifications.state_of(instance)
     followed = FOLLOWED.get((instance.vm_state, seen))
     if followed is None and instance.power_state == seen:
         return False
@@ -51,4 +53,5 @@ def sync(instance, seen):
     except (exception.UnexpectedTaskState, exception.InstanceNotFound):
         LOG.debug('Server %s is being worked on; its power state is looked at later', instance.uuid)
         return False
+    notifications.changed(instance._context, instance, before, binary='nova-compute', host=instance.host)
     return True

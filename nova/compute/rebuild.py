@@ -4,11 +4,12 @@
 from oslo_utils import timeutils
 
 from nova import exception
-from nova.compute import block_devices, power, snapshot, task_states, vm_states
+from nova.compute import block_devices, consoles, power, shares, snapshot, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 
 
 @carries_out('rebuild_instance')
+@consoles.closes
 def rebuild(op):
     """Addresses and volumes stay; one that was stopped is stopped afterwards.  May be repeated.
 
@@ -19,6 +20,8 @@ def rebuild(op):
     op.save(tasks, task_state=task_states.REBUILDING)
     network_info, bdi = instance.get_network_info(), block_devices.info_of(instance, op.bdms)
     files = block_devices.injected_files(op.args.get('injected_files'))
+    if not op.args.get('was_stopped'):
+        shares.mount_all(op, mend=True)
     if op.args.get('reimage') or not _by_driver(op, files, network_info, bdi):
         _from_nothing(op, tasks, files, network_info, bdi)
     vm_state = vm_states.ACTIVE
@@ -57,7 +60,10 @@ def _from_nothing(op, tasks, files, network_info, bdi):
     op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
     if args.get('reimage'):
         root = next(bdm for bdm in op.bdms if bdm.is_root)
+        volumes.leave_all(op)
+        op.undo(volumes.connect_all, op)
         op.host.volume.reimage(op.context, root.volume_id, args['reimage'])
+        bdi = volumes.connect_all(op)
     op.save(tasks, task_state=task_states.REBUILD_SPAWNING)
     op.host.firewall.apply(instance, network_info)
     driver.spawn(op.context, instance, instance.image_meta, files, args.get('admin_password'),

@@ -4,8 +4,9 @@
 from oslo_log import log
 
 from nova import exception, objects
-from nova.compute import block_devices, power_state, power_sync, vm_states
+from nova.compute import block_devices, power_state, power_sync, shares, vm_states
 from nova.conf import CONF
+from nova.objects.migration import OVER
 
 LOG = log.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def repair(host, context):
         except Exception:
             LOG.exception('Server %s could not be looked after at start; going on with the others', instance.uuid)
     remove_strangers(host, context, {instance.uuid for instance in instances})
+    shares.give_back_of_deleted(host, context)
     for migration in objects.MigrationList.get_by_filters(context, {
             'source_compute': host.name, 'migration_type': 'evacuation', 'status': 'done'}):
         migration.change({'status': 'completed'}, ['done'])
@@ -45,8 +47,14 @@ def _repair_one(host, context, instance):
         network_info = instance.get_network_info()
         bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
         LOG.info('Server %s ran before the host went down; starting it again', instance.uuid)
-        host.driver.resume_state_on_host_boot(context, instance, network_info, block_devices.info_of(instance, bdms))
-        seen = power_sync.of_guest(host.driver, instance)
+        try:
+            shares.mount_again(host, context, instance)
+        except shares.ShareMountFailed as exc:
+            LOG.warning('Server %s stays off: %s', instance.uuid, exc.__cause__)
+        else:
+            host.driver.resume_state_on_host_boot(context, instance, network_info,
+                                                  block_devices.info_of(instance, bdms))
+            seen = power_sync.of_guest(host.driver, instance)
     power_sync.sync(instance, seen)
 
 
@@ -60,6 +68,8 @@ def remove_strangers(host, context, known):
         except exception.InstanceNotFound:
             LOG.warning('The guest %s belongs to no server of ours; it is left alone', uuid)
             continue
+        if instance.task_state is not None and not instance.deleted:
+            continue    # on its way here, or from here: its order says what becomes of it
         offloaded = instance.vm_state == vm_states.SHELVED_OFFLOADED and instance.host is None
         if instance.deleted or offloaded or instance.host not in (None, host.name):
             LOG.info('Removing the guest of server %s, which %s', uuid,
@@ -67,3 +77,40 @@ def remove_strangers(host, context, known):
                      f'is on {instance.host} now')
             host.driver.destroy(context, instance, instance.get_network_info(), block_devices.info_of(instance, []))
             host.firewall.remove(instance)
+    _remove_files(host, context, known)
+
+
+def _remove_files(host, context, known):
+    """Remove files and filters without a guest: of servers that were deleted between a move and its confirmation, of
+    moves that failed while this host was not there to clean up.
+    """
+    kinds = {}
+    for found in host.driver.find_leftovers(known):
+        kinds.setdefault(found['uuid'], set()).add(found['kind'])
+    for uuid, found in kinds.items():
+        if not found & {'disk', 'file', 'filter'}:
+            continue
+        try:
+            instance = objects.Instance.get_by_uuid(context.elevated(read_deleted='yes'), uuid)
+        except exception.InstanceNotFound:
+            continue
+        if instance.deleted:
+            LOG.info('Removing what is left of server %s, which was deleted', uuid)
+            host.driver.confirm_migration(None, instance, instance.get_network_info())
+            host.driver.delete_instance_files(instance)
+            host.driver.unfilter_instance(instance, instance.get_network_info())
+        elif _is_elsewhere(host, instance) and not _is_moving(context, uuid):
+            host.driver.delete_instance_files(instance)
+            host.driver.unfilter_instance(instance, instance.get_network_info())
+
+
+def _is_elsewhere(host, instance):
+    if instance.task_state is not None:
+        return False
+    return instance.host not in (None, host.name) or instance.vm_state == vm_states.SHELVED_OFFLOADED
+
+
+def _is_moving(context, uuid):
+    """Whether what is kept here may be needed for the way back."""
+    return any(migration.status not in OVER
+               for migration in objects.MigrationList.get_by_filters(context, {'instance_uuid': uuid}))

@@ -9,7 +9,7 @@ repeated.
 from oslo_utils import timeutils
 
 from nova import exception, objects
-from nova.compute import block_devices, power, power_state, task_states, vm_states
+from nova.compute import block_devices, consoles, power, power_state, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 
 
@@ -28,13 +28,36 @@ def _count(op, flavor):
                           {'cores': flavor['vcpus'], 'ram': flavor['memory_mb']}, check=False)
 
 
+def is_untouched(method, begun):
+    """Whether a server is still as it was when a step of a move came to nothing.
+
+    :param begun: whether the step was taken up.
+    """
+    return method == 'prep_resize' or (method == 'resize_instance' and not begun)
+
+
+def settle(context, instance, migration):
+    """A move stopped halfway: the server is on the host and of the size that it is recorded with, and has what it
+    needs there; the other claim is given back.
+    """
+    arrived = instance.host == migration.dest_compute and (
+        not migration.is_same_host or instance.instance_type_id == migration.new_instance_type_id)
+    if arrived:
+        migration.arrive('error')
+    else:
+        migration.fail()
+    flavor = migration.new_flavor if arrived else migration.old_flavor
+    objects.Quotas.resize(context, instance.uuid, instance.project_id,
+                          {'cores': flavor['vcpus'], 'ram': flavor['memory_mb']}, check=False)
+
+
 def _give_up(op, migration):
     migration.fail()
     _count(op, migration.old_flavor)
 
 
 def _pass_on(op, host, method, **more):
-    op.hand_over('nova-compute', host, method, args=more.pop('args', op.args), **more)
+    op.hand_over('nova-compute', host, method, **more)
     op.host.compute_rpcapi.ring(op.context, host, method, op.action.id)
 
 
@@ -50,6 +73,7 @@ def prep(op):
 
 
 @carries_out('resize_instance')
+@consoles.closes
 def send(op):
     """The source stops the guest and sends its disks."""
     instance, migration = op.instance, _migration(op)
@@ -70,11 +94,12 @@ def send(op):
         raise exception.DriverUnsupported(host=op.host.name, method='migrate servers that are off') from exc
     migration.change({'status': 'post-migrating'})
     if not migration.is_same_host:
-        op.host.firewall.remove(instance)
+        volumes.leave_all(op)
+        op.tidy(op.host.firewall.remove, instance)
     _pass_on(op, migration.dest_compute, 'finish_resize', args={**op.args, 'disk_info': disk_info},
              values={'host': migration.dest_compute, 'node': migration.dest_node,
                      'compute_id': migration.dest_compute_id, 'placement': migration.dest_placement,
-                     'task_state': task_states.RESIZE_MIGRATED})
+                     'task_state': task_states.RESIZE_MIGRATED, **_flavor_values(migration.new_flavor)})
 
 
 def _address_of(op, host):
@@ -89,14 +114,14 @@ def _address_of(op, host):
 def finish(op):
     """The destination makes the guest from the disks that came."""
     instance, migration = op.instance, _migration(op)
-    op.undo(migration.change, {'status': 'error'})
+    op.undo(settle, op.context, instance, migration)
     op.save([task_states.RESIZE_MIGRATED, task_states.RESIZE_FINISH], task_state=task_states.RESIZE_FINISH)
     resized = migration.old_flavor != migration.new_flavor
     instance.trust('flavor', objects.Flavor.from_row(op.context, migration.new_flavor))
-    network_info = _network(op, migration, migration.dest_compute)
+    network_info, bdi = _network(op, migration, migration.dest_compute), volumes.connect_all(op)
     op.host.driver.finish_migration(
         op.context, migration, instance, op.args.get('disk_info'), network_info, instance.image_meta, resized,
-        block_devices.info_of(instance, op.bdms), power_on=migration.old_vm_state != vm_states.STOPPED)
+        bdi, power_on=migration.old_vm_state != vm_states.STOPPED)
     migration.change({'status': 'finished'})
     op.ends(vm_state=vm_states.RESIZED, power_state=op.host.driver.get_info(instance).state,
             launched_at=timeutils.utcnow(with_timezone=True), **_flavor_values(migration.new_flavor))
@@ -115,7 +140,7 @@ def _network(op, migration, host):
 def confirm(op):
     """The source removes what it kept."""
     instance, migration = op.instance, _migration(op)
-    op.undo(migration.change, {'status': 'error'})
+    op.undo(migration.change, {'status': 'finished'}, ['confirming'])    # it may be confirmed again
     op.host.driver.confirm_migration(migration, instance, instance.get_network_info())
     migration.arrive('confirmed')
     _count(op, migration.new_flavor)
@@ -123,13 +148,16 @@ def confirm(op):
 
 
 @carries_out('revert_resize')
+@consoles.closes
 def revert(op):
     """The destination removes what it made."""
     instance, migration = op.instance, _migration(op)
-    op.undo(migration.change, {'status': 'error'})
+    op.undo(settle, op.context, instance, migration)
     op.host.driver.destroy(op.context, instance, instance.get_network_info(),
                            block_devices.info_of(instance, op.bdms), destroy_disks=not migration.is_same_host)
-    op.host.firewall.remove(instance)
+    if not migration.is_same_host:
+        volumes.leave_all(op)
+    op.tidy(op.host.firewall.remove, instance)
     _pass_on(op, migration.source_compute, 'finish_revert_resize',
              values={'host': migration.source_compute, 'node': migration.source_node,
                      'compute_id': migration.source_compute_id, 'placement': migration.source_placement,
@@ -140,11 +168,10 @@ def revert(op):
 def finish_revert(op):
     """The source starts what it kept."""
     instance, migration = op.instance, _migration(op)
-    op.undo(migration.change, {'status': 'error'})
-    network_info = _network(op, migration, migration.source_compute)
+    op.undo(settle, op.context, instance, migration)
+    network_info, bdi = _network(op, migration, migration.source_compute), volumes.connect_all(op)
     ran = migration.old_vm_state != vm_states.STOPPED
-    op.host.driver.finish_revert_migration(op.context, instance, network_info,
-                                           block_devices.info_of(instance, op.bdms), power_on=ran)
+    op.host.driver.finish_revert_migration(op.context, instance, network_info, bdi, power_on=ran)
     migration.fail('reverted')
     _count(op, migration.old_flavor)
     op.ends(vm_state=vm_states.ACTIVE if ran else vm_states.STOPPED,

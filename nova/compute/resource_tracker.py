@@ -7,6 +7,7 @@ from oslo_log import log
 from nova import numa, objects
 from nova.compute import monitors
 from nova.conf import CONF
+from nova.notifications import tell
 from nova.pci import devices as pci
 
 LOG = log.getLogger(__name__)
@@ -32,7 +33,9 @@ class ResourceTracker:
         """Tell what every node has; nodes that the driver does not have any more are removed."""
         names = self.driver.get_available_nodes()
         for name in names:
-            self.nodes[name] = objects.ComputeNode.report(context, self.host, name, self._values(name))
+            values = self._values(name)
+            self.nodes[name] = objects.ComputeNode.report(context, self.host, name, values)
+            tell.metrics(context, values['metrics'], self.host, name)
         for gone in set(self.nodes) - set(names):
             LOG.info('Node %s is not here any more', gone)
             self.nodes.pop(gone).destroy()
@@ -57,6 +60,7 @@ class ResourceTracker:
                 service.disabled = True
                 service.disabled_reason = f'{limit} builds failed here in a row.'
                 service.save()
+                tell.service(context, 'update', service, 'nova-compute', self.host)
                 LOG.error('%d builds failed in a row: this host takes no more servers until an administrator enables '
                           'it', limit)
 

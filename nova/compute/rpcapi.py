@@ -9,7 +9,8 @@ from nova.conf import CONF
 # Version  what, and why
 #   1.0    doorbells (the orders are in the database), one method for each kind of order, see `CONCERNS` in the
 #          manager; calls: get_console_output, get_console, get_diagnostics, get_instance_diagnostics,
-#          get_host_uptime, reset_network, inject_network_info, refresh_instance_security_rules
+#          get_host_uptime, reset_network, inject_network_info, refresh_instance_security_rules; casts:
+#          volume_snapshot_create, volume_snapshot_delete
 VERSION = '1.0'
 TOPIC = 'compute'
 
@@ -98,6 +99,16 @@ class ComputeAPI:
     def cache_images(self, context, host, image_ids):
         """Fetch images before somebody needs them."""
         self.client.prepare(server=host).cast(context, 'cache_images', image_ids=image_ids)
+
+    def volume_snapshot_create(self, context, instance, volume_id, create_info):
+        """Snapshot a volume through the hypervisor; see `nova.compute.assisted_snapshots`."""
+        self.client.prepare(server=instance.host).cast(context, 'volume_snapshot_create', instance=instance,
+                                                       volume_id=volume_id, create_info=create_info)
+
+    def volume_snapshot_delete(self, context, instance, volume_id, snapshot_id, delete_info):
+        self.client.prepare(server=instance.host).cast(
+            context, 'volume_snapshot_delete', instance=instance, volume_id=volume_id, snapshot_id=snapshot_id,
+            delete_info=delete_info)
 
     def refresh_instance_security_rules(self, context, host, instance):
         self.client.prepare(server=host).cast(context, 'refresh_instance_security_rules', instance=instance)

@@ -9,7 +9,7 @@ from oslo_log import log
 from oslo_utils import timeutils
 
 from nova import exception, image, objects
-from nova.compute import block_devices, power, power_state, snapshot, task_states, vm_states, volumes
+from nova.compute import block_devices, consoles, power, power_state, snapshot, task_states, vm_states, volumes
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
@@ -22,6 +22,7 @@ _TASKS = {task_states.IMAGE_PENDING_UPLOAD: task_states.SHELVING_IMAGE_PENDING_U
 
 
 @carries_out('shelve_instance')
+@consoles.closes
 def shelve(op):
     """Stop the guest and copy its disk into an image; offload it if nothing is to be waited for."""
     image_id = op.args.get('image_id')
@@ -30,6 +31,7 @@ def shelve(op):
         _put_away(op, image_id, tasks)
     if CONF.shelved_offload_time == 0 or not image_id:
         op.save(tasks, task_state=task_states.SHELVING_OFFLOADING)
+        op.told.begins('shelve_offload')
         op.ends(**_offload(op))
     op.expects(*tasks)
 
@@ -67,6 +69,7 @@ def _take_back(op, image_id):
 
 
 @carries_out('shelve_offload_instance')
+@consoles.closes
 def offload(op):
     """Free what the server holds on this host; its addresses and volumes stay its own."""
     op.ends(**_offload(op))
@@ -77,7 +80,8 @@ def _offload(op):
     instance = op.instance
     op.host.driver.destroy(op.context, instance, instance.get_network_info(),
                            block_devices.info_of(instance, op.bdms))
-    op.host.firewall.remove(instance)
+    op.tidy(volumes.leave_all, op)
+    op.tidy(op.host.firewall.remove, instance)
     objects.Claim.release(op.context, instance.uuid, '')
     return {'vm_state': vm_states.SHELVED_OFFLOADED, 'power_state': power_state.SHUTDOWN, 'host': None, 'node': None,
             'compute_id': None, 'placement': None}
@@ -127,6 +131,7 @@ def _spawn(op, image_id):
 def _not_here(op):
     """It could not be unshelved here: it is offloaded as before."""
     op.host.firewall.remove(op.instance)
+    op.tidy(volumes.leave_all, op)
     objects.Claim.release(op.context, op.instance.uuid, '')
     op.save(host=None, node=None, compute_id=None, placement=None)
 

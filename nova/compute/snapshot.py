@@ -4,7 +4,7 @@
 from oslo_log import log
 
 from nova import exception, image
-from nova.compute import states, task_states
+from nova.compute import states, task_states, volume_images
 from nova.compute.operations import carries_out
 
 LOG = log.getLogger(__name__)
@@ -16,7 +16,14 @@ def snapshot(op):
     op.undo(remove_image, op, op.args['image_id'])
     if 'rotation' not in op.args:
         op.save(own_tasks(op), task_state=task_states.IMAGE_SNAPSHOT)
-    fill(op)
+    try:
+        fill(op)
+    except exception.ImageNotFound as exc:
+        if op.args['image_id'] not in str(exc):
+            raise
+        # Its owner deleted it meanwhile: nothing is wrong with the server.
+        LOG.info('Image %s of server %s was deleted before it was complete', op.args['image_id'], op.instance.uuid)
+        op.details = 'The image was deleted before it was complete.'
     if 'rotation' in op.args:
         _rotate(op)
     op.expects(*own_tasks(op))
@@ -36,6 +43,9 @@ def fill(op, names=None):
         op.host.driver.post_interrupted_snapshot_cleanup(op.context, op.instance)
         if op.host.image.get(op.context, op.args['image_id'])['status'] == 'active':
             return      # the try that was cut off had come so far
+    if not op.instance.image_ref:
+        volume_images.fill(op)
+        return
 
     def update_task_state(task_state, expected_state=None):
         op.save(own_tasks(op), task_state=(names or {}).get(task_state, task_state))

@@ -10,6 +10,7 @@ import dataclasses
 from nova import exception
 from nova.compute import task_states as task
 from nova.compute import vm_states as vm
+from nova.objects import share_mapping
 
 ANY = None          #: not looked at
 IDLE = (None,)      #: nothing may be going on
@@ -36,6 +37,8 @@ class Action:
     :param host: 'needed': the server must have a host; 'up': whose service is up.
     :param fails: the vm_state when it fails; None: unchanged, since nothing was lost and the user may try again.
     :param record: its name in the server's actions.
+    :param shares: NO_SHARES: refused for servers that have shares, since it would take a guest's memory, or the guest,
+        to where its shares are not; SOUND_SHARES: none may be in error.
     """
 
     name: str
@@ -48,6 +51,19 @@ class Action:
     host: str = ''
     fails: str | None = None
     record: str = ''
+    shares: str = ''
+
+
+NO_SHARES, SOUND_SHARES = 'none', 'sound'
+
+
+class InstanceHasShares(exception.InstanceInvalidState):
+    msg_fmt = "Cannot '%(method)s' instance %(instance_uuid)s while it has shares: detach them first."
+
+
+class ShareInError(exception.InstanceInvalidState):
+    msg_fmt = ("Cannot '%(method)s' instance %(instance_uuid)s while its share %(share_id)s is in error: detach it, or "
+               'reboot the instance (HARD), which tries again.')
 
 
 #: What users read in a server's actions, where it is another name.  Source: "Server states", section 3.
@@ -61,14 +77,15 @@ _RECORDED = {
 
 #: Actions after whose failure nobody knows what is left of the server.
 _BREAKING = ('create', 'delete', 'soft_delete', 'force_delete', 'restore', 'reboot_hard', 'rebuild', 'resize',
-             'migrate', 'confirm_resize', 'revert_resize', 'rescue', 'unrescue', 'resume', 'evacuate')
+             'migrate', 'revert_resize', 'rescue', 'unrescue', 'resume', 'evacuate')
 
 
 def _row(name, vm_states, tasks, meanwhile=(), ends=None, flags=''):
     words = flags.split()
     return Action(name, vm_states, tasks, tuple(meanwhile), ends, 'launched' in words, 'lock' in words,
                   'up' if 'up' in words else 'needed' if 'host' in words else '',
-                  vm.ERROR if name in _BREAKING else None, _RECORDED.get(name, name))
+                  vm.ERROR if name in _BREAKING else None, _RECORDED.get(name, name),
+                  NO_SHARES if 'unshared' in words else SOUND_SHARES if 'sound' in words else '')
 
 
 _ROWS = (
@@ -78,7 +95,7 @@ _ROWS = (
     _row('soft_delete', ANY, ANY, (task.SOFT_DELETING,), vm.SOFT_DELETED, 'lock'),
     _row('force_delete', ANY, ANY, (task.DELETING,), vm.DELETED, 'lock'),
     _row('restore', (vm.SOFT_DELETED,), IDLE, (task.RESTORING,), vm.ACTIVE, 'launched lock'),
-    _row('start', (vm.STOPPED,), IDLE, (task.POWERING_ON,), vm.ACTIVE, 'launched lock host'),
+    _row('start', (vm.STOPPED,), IDLE, (task.POWERING_ON,), vm.ACTIVE, 'launched lock host sound'),
     _row('stop', (vm.ACTIVE, vm.ERROR), IDLE, (task.POWERING_OFF,), vm.STOPPED, 'launched lock host'),
     _row('reboot', (vm.ACTIVE,), IDLE, (task.REBOOTING, task.REBOOT_PENDING, task.REBOOT_STARTED), vm.ACTIVE,
          'launched lock'),
@@ -88,15 +105,15 @@ _ROWS = (
          (task.REBUILDING, task.REBUILD_BLOCK_DEVICE_MAPPING, task.REBUILD_SPAWNING), vm.ACTIVE, 'launched lock'),
     _row('resize', (vm.ACTIVE, vm.STOPPED), IDLE,
          (task.RESIZE_PREP, task.RESIZE_MIGRATING, task.RESIZE_MIGRATED, task.RESIZE_FINISH), vm.RESIZED,
-         'launched lock up'),
+         'launched lock up unshared'),
     _row('migrate', (vm.ACTIVE, vm.STOPPED), IDLE,
          (task.RESIZE_PREP, task.RESIZE_MIGRATING, task.RESIZE_MIGRATED, task.RESIZE_FINISH), vm.RESIZED,
-         'launched lock up'),
+         'launched lock up unshared'),
     _row('confirm_resize', (vm.RESIZED,), IDLE, (), vm.ACTIVE, 'launched lock'),
     _row('revert_resize', (vm.RESIZED,), IDLE, (task.RESIZE_REVERTING,), vm.ACTIVE, 'launched lock'),
     _row('pause', (vm.ACTIVE,), IDLE, (task.PAUSING,), vm.PAUSED, 'launched lock'),
     _row('unpause', (vm.PAUSED,), IDLE, (task.UNPAUSING,), vm.ACTIVE, 'launched lock'),
-    _row('suspend', (vm.ACTIVE,), IDLE, (task.SUSPENDING,), vm.SUSPENDED, 'launched lock'),
+    _row('suspend', (vm.ACTIVE,), IDLE, (task.SUSPENDING,), vm.SUSPENDED, 'launched lock unshared'),
     _row('resume', (vm.SUSPENDED,), IDLE, (task.RESUMING,), vm.ACTIVE, 'launched lock'),
     _row('rescue', (vm.ACTIVE, vm.STOPPED, vm.ERROR), IDLE, (task.RESCUING,), vm.RESCUED, 'launched lock'),
     _row('unrescue', (vm.RESCUED,), IDLE, (task.UNRESCUING,), vm.ACTIVE, 'launched lock'),
@@ -108,16 +125,16 @@ _ROWS = (
          'launched'),
     _row('shelve', _CHANGEABLE, IDLE,
          (task.SHELVING, task.SHELVING_IMAGE_PENDING_UPLOAD, task.SHELVING_IMAGE_UPLOADING), vm.SHELVED,
-         'launched lock'),
+         'launched lock unshared'),
     _row('shelve_offload', (vm.SHELVED,), IDLE, (task.SHELVING_OFFLOADING,), vm.SHELVED_OFFLOADED, 'launched lock'),
     _row('unshelve', (vm.SHELVED, vm.SHELVED_OFFLOADED), IDLE, (task.UNSHELVING, task.SPAWNING), vm.ACTIVE,
          'launched lock'),
     _row('trigger_crash_dump', (vm.ACTIVE, vm.PAUSED, vm.RESCUED, vm.RESIZED, vm.ERROR), IDLE, (), None,
          'launched lock host'),
-    _row('live_migrate', (vm.ACTIVE, vm.PAUSED), IDLE, (task.MIGRATING,), None, 'launched lock'),
+    _row('live_migrate', (vm.ACTIVE, vm.PAUSED), IDLE, (task.MIGRATING,), None, 'launched lock unshared'),
     _row('live_migrate_force_complete', (vm.ACTIVE,), (task.MIGRATING,), (), None, 'launched lock'),
     _row('live_migrate_abort', ANY, (task.MIGRATING,), (), None, 'launched lock'),
-    _row('evacuate', (vm.ACTIVE, vm.STOPPED, vm.ERROR), ANY, (task.REBUILDING,), vm.ACTIVE, 'launched'),
+    _row('evacuate', (vm.ACTIVE, vm.STOPPED, vm.ERROR), ANY, (task.REBUILDING,), vm.ACTIVE, 'launched unshared'),
     _row('attach_volume', (vm.ACTIVE, vm.PAUSED, vm.STOPPED, vm.RESIZED, vm.SOFT_DELETED), IDLE, (), None,
          'launched lock'),
     _row('attach_volume_shelved', (vm.SHELVED, vm.SHELVED_OFFLOADED), IDLE, (), None, 'launched lock'),
@@ -152,15 +169,21 @@ ACTIONS = {action.name: action for action in _ROWS}
 _BY_RECORD = {action.record: action for action in _ROWS}
 
 
-def by_record(name):
-    """The row of an action that was recorded under a name; that of `update` for one which the table does not have."""
+def by_record(name, args=None):
+    """The row of an action that was recorded under a name; that of `update` for one which the table does not have.
+
+    :param args: of its order: they tell which of several kinds it is.
+    """
+    if name == 'reboot' and (args or {}).get('reboot_type') == 'SOFT':
+        return ACTIONS['reboot']
     return _BY_RECORD.get(name, ACTIONS['update'])
 
 
 def require(context, instance, name):
     """Raise unless the action may be done with this server now; returns the action's row.
 
-    Raises InstanceIsLocked, InstanceInvalidState (naming attribute and value) or InstanceNotReady.
+    Raises InstanceIsLocked, InstanceInvalidState (naming attribute and value, or InstanceHasShares, ShareInError) or
+    InstanceNotReady.
     """
     action = ACTIONS[name]
     if action.lock and instance.locked and not context.is_admin:
@@ -177,7 +200,17 @@ def require(context, instance, name):
         refuse('launched_at', instance.launched_at)
     if action.host and not instance.host:
         raise exception.InstanceNotReady(instance_id=instance.uuid)
+    if action.shares:
+        _require_shares(context, instance, action)
     return action
+
+
+def _require_shares(context, instance, action):
+    for mapping in share_mapping.of_server(context, instance):
+        if action.shares == NO_SHARES:
+            raise InstanceHasShares(instance_uuid=instance.uuid, method=action.name)
+        if mapping.status == share_mapping.ERROR:
+            raise ShareInError(instance_uuid=instance.uuid, method=action.name, share_id=mapping.share_id)
 
 
 # Status: what the API shows of vm_state and task_state ---------------------------------------------------------------

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long servers ran, and what they had meanwhile, by project."""
 
+import itertools
+
 from oslo_utils import timeutils
 
-from nova import context as nova_context
 from nova import exception, objects
 from nova.compute import vm_states
 from nova.objects import base
@@ -15,24 +16,28 @@ def rows(context, start, end, project_id=None, limit=None, marker=None):
     :param start, end: UTC, naive.
     :param marker: uuid of the last one seen.  Raises MarkerNotFound.
     """
-    found, passed = [], marker is None
-    for cell in objects.CellMappingList.to_ask(context):
-        with nova_context.target_cell(context, cell) as in_cell:
-            if not passed:
-                try:
-                    in_cell.read_deleted = 'yes'
-                    objects.Instance.get_by_uuid(in_cell, marker)
-                    after, passed = marker, True
-                except exception.InstanceNotFound:
-                    continue
-                finally:
-                    in_cell.read_deleted = 'no'
-            else:
-                after = None
-            found.extend(objects.InstanceList.get_active_by_window(in_cell, start, end, project_id, limit, after))
-    if not passed:
-        raise exception.MarkerNotFound(marker=marker)
-    return found[:limit]
+    def ask(in_cell):
+        has_marker = marker is not None and _is_in(in_cell, marker)
+        return has_marker, objects.InstanceList.get_active_by_window(
+            in_cell, start, end, project_id, limit, marker if has_marker else None).objects
+
+    # Pages go through one cell after the other: those before the cell of the marker were shown.
+    answers = [answer for _cell, answer in objects.cell.ask_each(context, ask)[0]]
+    if marker is not None:
+        answers = list(itertools.dropwhile(lambda answer: not answer[0], answers))
+        if not answers:
+            raise exception.MarkerNotFound(marker=marker)
+    return [server for _has_marker, servers in answers for server in servers][:limit]
+
+
+def _is_in(in_cell, marker):
+    in_cell.read_deleted = 'yes'
+    try:
+        return bool(objects.Instance.get_by_uuid(in_cell, marker))
+    except exception.InstanceNotFound:
+        return False
+    finally:
+        in_cell.read_deleted = 'no'
 
 
 def by_project(servers, start, end):

@@ -25,7 +25,8 @@ def _order(manager, context, instance, action, host, method, why, **more):
     """Order an action of the state table; whether that was possible."""
     try:
         row = states.require(context, instance, action)
-        action_id = records.order(context, instance, row, 'nova-compute', host, method, **more)
+        action_id = records.order(context, instance, row, 'nova-compute', host, method,
+                                  by='nova-conductor', **more)
     except exception.NovaException as exc:
         LOG.info('Server %s: %s is due (%s) and not possible now: %s', instance.uuid, action, why, exc)
         return False

@@ -7,8 +7,9 @@ Every conductor does this; the guarded writes make sure that only one of them do
 from oslo_log import log
 
 from nova import exception, objects, servicegroup
-from nova.compute import operations, shelve, states
+from nova.compute import operations, resize, shelve, states
 from nova.conf import CONF
+from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
 _services = None
@@ -31,7 +32,7 @@ def look_round(manager, context):
         yield action.id
     for action in objects.InstanceActionList.waiting(context, CONF.order_lease):
         if not _service_is_up(context, action.host, action.binary):
-            fail(manager, context, action, f'Host {action.host} is down.')
+            fail(manager, context, action, f'Host {action.host} is down.', begun=False)
         yield action.id
 
 
@@ -46,22 +47,43 @@ def _look_at(manager, context, action):
                     action.instance_uuid, action.binary, action.owner)
 
 
-def fail(manager, context, action, why):
-    """End an order that nobody will finish.  A deletion is carried out all the same, in the records."""
+def fail(manager, context, action, why, begun=True):
+    """End an order that nobody will finish.  A deletion is carried out all the same, in the records.
+
+    :param begun: whether its step was taken up.
+    """
     if action.action == 'delete':
         if action.reassign('nova-conductor', 'terminate_instance'):
             manager.terminate_instance(context, action.id)
         return
     LOG.warning('%s of server %s: %s', action.action, action.instance_uuid, why)
-    migration = (action.args or {}).get('migration_uuid')
-    if migration:
-        objects.Migration.get_by_uuid(context, migration).fail()
+    _stop_moving(context, action)
     values = {'task_state': None, **shelve.give_up(context, action)}
-    state = states.by_record(action.action)
-    if state.fails:
+    state = states.by_record(action.action, action.args)
+    if state.fails and not resize.is_untouched(action.method, begun):
         values['vm_state'] = state.fails
-    action.finish(values, fault=operations.fault_of(exception.Unavailable(why), action.host), result='Error',
-                  details=why)
+    error = exception.Unavailable(why)
+    if action.finish(values, fault=operations.fault_of(error, action.host), result='Error', details=why):
+        notifications.gave_up(manager, context, action, error)
+
+
+def _stop_moving(context, action):
+    """The migration that an order is about, if it is about one, comes to its end too."""
+    uuid = (action.args or {}).get('migration_uuid')
+    if not uuid:
+        return
+    migration = objects.Migration.get_by_uuid(context, uuid)
+    if action.action == 'confirmResize':
+        migration.change({'status': 'finished'}, ['confirming'])    # it may be confirmed again
+        return
+    try:
+        instance = objects.Instance.get_by_uuid(context, action.instance_uuid)
+    except exception.InstanceNotFound:
+        instance = None
+    if instance is not None and migration.migration_type in ('resize', 'migration'):
+        resize.settle(context, instance, migration)
+    else:
+        migration.fail()
 
 
 def sweep(manager, context):

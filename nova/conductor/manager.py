@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conductor's RPC surface and periodic work.  Nothing is decided here."""
 
+import functools
+
 import oslo_messaging
 from oslo_log import log
 
 from nova import concurrency, manager, objects, volume
-from nova import context as nova_context
 from nova.compute import operations
 from nova.compute import rpcapi as compute_rpcapi
 from nova.conductor import due, janitor
@@ -85,28 +86,20 @@ class ConductorManager(manager.Manager):
 
     @manager.periodic_task(spacing=lambda: CONF.order_poll_interval)
     def look_for_orders(self, context):
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as cell_context:
-                self.orders.look(cell_context, self._ring)
+        objects.cell.ask_each(context, lambda in_cell: self.orders.look(in_cell, self._ring))
 
     @manager.periodic_task(spacing=lambda: CONF.janitor_interval)
     def tidy(self, context):
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as cell_context:
-                yield from janitor.look_round(self, cell_context)
+        yield from objects.cell.in_each(context, lambda in_cell: janitor.look_round(self, in_cell))
 
     @manager.periodic_task(spacing=lambda: CONF.janitor_interval)
     def do_what_is_due(self, context):
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as cell_context:
-                for look in (due.reclaim, due.confirm, due.offload):
-                    yield from look(self, cell_context)
+        for look in (due.reclaim, due.confirm, due.offload):
+            yield from objects.cell.in_each(context, functools.partial(look, self))
 
     @manager.periodic_task(spacing=lambda: 6 * CONF.janitor_interval)
     def sweep(self, context):
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as cell_context:
-                yield from janitor.sweep(self, cell_context)
+        yield from objects.cell.in_each(context, lambda in_cell: janitor.sweep(self, in_cell))
 
     @manager.rpc.not_remote
     def cleanup_host(self):

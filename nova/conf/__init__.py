@@ -2,7 +2,8 @@
 """Every option of the project.
 
 One module a group.  A module says `OPTS = [...]`, and `GROUP = cfg.OptGroup(...)` unless its options are in
-`[DEFAULT]`; that is all it takes to be registered, sampled and documented.
+`[DEFAULT]`; that is all it takes to be registered, sampled and documented.  Options whose declarations are expensive to
+load are those of its function `late_opts`; who reads them calls `register_late` first.
 """
 
 import importlib
@@ -26,11 +27,13 @@ def register(conf):
         group = getattr(module, 'GROUP', None)
         if group is not None:
             conf.register_group(group)
-        for option in module.OPTS:
-            if option.dest == 'auth_url':
-                # keystoneauth demands it of every process that knows the option, whether it needs Keystone or not.
-                option.required = False
         conf.register_opts(module.OPTS, group=group)
+
+
+def register_late(conf, name):
+    """Register the `late_opts` of the module of options with this name.  Doing so again changes nothing."""
+    module = importlib.import_module(f'{__name__}.{name}')
+    conf.register_opts(module.late_opts(), group=module.GROUP)
 
 
 register(CONF)

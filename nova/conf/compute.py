@@ -41,7 +41,8 @@ OPTS = [
     cfg.IntOpt('resize_confirm_window', default=0, min=0,
                help='Seconds after which a resize that nobody confirmed is confirmed. 0: never.'),
     cfg.StrOpt('rescue_image_id',
-               help='Image that servers are rescued from when their user names none. Unset: their own.'),
+               help='Image that servers are rescued from when their user names none. Unset: their own; a server '
+                    'that boots from a volume has none, and is refused. The API and the hosts must agree on it.'),
     cfg.ListOpt('compute_monitors', default=[],
                 help='What the host measures of itself for MetricsWeigher: cpu.virt_driver, or nothing.'),
     cfg.IntOpt('password_length', default=12, min=0, help='Length of generated administrator passwords.'),

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the Image service is reached."""
 
-from keystoneauth1 import loading as ks_loading
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup('glance', title='Image service', help='The Image service v2, used when [image] backend = glance.')
 
 OPTS = [
-    *ks_loading.get_session_conf_options(),
-    *ks_loading.get_auth_common_conf_options(),
     cfg.StrOpt('service_type', default='image', help='Type of the Image service in the catalog.'),
     cfg.StrOpt('service_name', help='Name of the Image service in the catalog, where one type has several.'),
     cfg.StrOpt('region_name', help='Region of the Image service in the catalog. Unset: the first found.'),
@@ -25,5 +22,14 @@ OPTS = [
                     'Uploads are made once.'),
 ]
 
-#: Options of the usual kind of credentials.  Their plugin registers them when it is chosen by `auth_type`.
-SAMPLE_OPTS = ks_loading.get_auth_plugin_conf_options('v3password')
+
+def late_opts():
+    """Options of the connection and of the kind of credentials, for who reads them: `nova.conf.register_late`."""
+    from keystoneauth1 import loading  # 9 MiB, which only processes that talk to other services need
+    return [*loading.get_session_conf_options(), *loading.get_auth_common_conf_options()]
+
+
+def sample_opts():
+    """Options of the usual kind of credentials.  Their plugin registers them when it is chosen by `auth_type`."""
+    from keystoneauth1 import loading  # see above
+    return loading.get_auth_plugin_conf_options('v3password')

@@ -10,10 +10,12 @@ OPTS = [
     cfg.StrOpt('virt_type', default='kvm', choices=[
         ('kvm', "Hardware virtualisation; needs /dev/kvm, open to the user that guests run as"),
         ('qemu', 'Emulation in software: runs anywhere, and is about ten times slower'),
+        ('lxc', ("Containers: processes of the host's kernel. Root in one is root on the host: for users who are "
+                'trusted')),
     ], help='How guests are run.'),
     cfg.StrOpt('connection_uri', default='',
-               help='URI of the libvirt daemon. Empty: qemu:///system. The daemon must be on this host, for it opens '
-                    'the files that this service makes.'),
+               help='URI of the libvirt daemon. Empty: qemu:///system, for virt_type lxc lxc:///system. The daemon '
+                    'must be on this host, for it opens the files that this service makes.'),
     cfg.IntOpt('keepalive_interval', default=5, min=1,
                help='Seconds between two looks whether the connection to libvirt is alive.'),
     cfg.IntOpt('keepalive_count', default=5, min=1,
@@ -29,11 +31,15 @@ OPTS = [
         ('none', "The emulator's own default, a CPU of 2003 on x86_64"),
     ], help='CPU that guests see. Unset: host-model for virt_type kvm, maximum for qemu.'),
     cfg.ListOpt('cpu_models', default=[],
-                help='CPU models for cpu_mode custom, by preference; the first is used. Each host of a cell that '
-                     'guests move between needs one that all have.'),
+                help='CPU models for cpu_mode custom, by preference; the first is used that has the CPU features which '
+                     'a server requires by traits. Each host of a cell that guests move between needs one that all '
+                     'have.'),
     cfg.ListOpt('cpu_model_extra_flags', default=[],
                 help='CPU features that guests get besides, or with a leading minus do not get (for example '
                      'pcid,-vmx). Not for cpu_mode none.'),
+    cfg.BoolOpt('swtpm_enabled', default=False,
+                help='Guests may have a trusted platform module (hw:tpm_version); needs the programs of swtpm. Its '
+                     'state is on the disk of the host, not encrypted, and goes with the guest.'),
     cfg.ListOpt('hw_machine_type', default=[],
                 help='Machine type of guests by architecture (for example x86_64=q35). An image may ask for another '
                      'with the property hw_machine_type. Unset: pc on x86, virt on ARM.'),
@@ -78,6 +84,68 @@ OPTS = [
         ('vmdk', "VMware's format"),
         ('vdi', "VirtualBox's format"),
     ], help="Format of the images that are made of servers' disks. Unset: that of the disk."),
+    # Shares
+    cfg.StrOpt('nfs_mount_point_base', default='$state_path/mnt',
+               help='Directory below which this host mounts exports of NFS, each in a directory of its own: the shares '
+                    'of its servers.'),
+    cfg.StrOpt('nfs_mount_options',
+               help='Options for the mounts of NFS, as mount(8) has them (for example vers=4.2,soft). nosuid and nodev '
+                    'are added.'),
+    cfg.StrOpt('ceph_mount_point_base', default='$state_path/mnt',
+               help='The same directory for shares of CephFS.'),
+    cfg.ListOpt('ceph_mount_options', default=[],
+                help='Options for the mounts of CephFS, as mount.ceph(8) has them (for example '
+                     'secretfile=/etc/ceph/nova.secret). The user is [manila]cephx_user; nosuid and nodev are added.'),
+    # Volumes
+    cfg.StrOpt('rbd_user', help='User of Ceph as which guests open volumes. Unset: the one that the volume service '
+                                'names.'),
+    cfg.StrOpt('rbd_secret_uuid', help="UUID of the libvirt secret with that user's key. Unset: the one that the "
+                                       'volume service names.'),
+    cfg.BoolOpt('volume_use_multipath', default=False,
+                help='Connect to volumes over all paths that there are, which needs multipathd on this host.'),
+    cfg.IntOpt('num_volume_scan_tries', default=5, min=1,
+               help='How many times this host looks for the device of a volume that it was connected to.'),
+    # Moving
+    cfg.StrOpt('remote_filesystem_transport', default='libvirt', choices=[
+        ('libvirt', "The disks travel over the connection to the other host's libvirt daemon, like live migrations do"),
+    ], help='How the disks of a server that is off get to another host. All hosts have the same instances_path.'),
+    cfg.StrOpt('live_migration_uri', default='',
+               help='URI by which other hosts of the cell reach libvirt on a host; %s stands for its address (for '
+                    'example qemu+tls://%s/system). Empty: made of live_migration_scheme.'),
+    cfg.StrOpt('live_migration_scheme', default='tcp', choices=[
+        ('tcp', 'Unencrypted, with authentication as libvirt on the hosts is configured'),
+        ('tls', 'Both sides show certificates'),
+        ('ssh', "As the user of nova-compute, with that user's keys"),
+    ], help='How hosts connect to each other\'s libvirt where live_migration_uri does not say.'),
+    cfg.StrOpt('live_migration_inbound_addr',
+               help='Address of this host for the memory and disks of guests that come in live. Unset: the name of the '
+                    'host, which others resolve, for the connection of libvirt, and what libvirt itself chooses for '
+                    'the data.'),
+    cfg.BoolOpt('live_migration_tunnelled', default=False,
+                help='Send the memory of guests through the connection of libvirt, encrypted if that is. Slower; not '
+                     'for guests whose disks have to be copied.'),
+    cfg.BoolOpt('live_migration_with_native_tls', default=False,
+                help='QEMU encrypts memory and disks itself. Both hosts need certificates for QEMU.'),
+    cfg.IntOpt('live_migration_bandwidth', default=0, min=0,
+               help='MiB/s that a live migration may take. 0: no limit.'),
+    cfg.IntOpt('live_migration_downtime', default=500, min=100,
+               help='Milliseconds that a guest may stand still at the end of a live migration.'),
+    cfg.IntOpt('live_migration_downtime_steps', default=10, min=3,
+               help='In so many steps the allowed downtime rises to its maximum.'),
+    cfg.IntOpt('live_migration_downtime_delay', default=75, min=3,
+               help='Seconds between two steps, for each GiB of memory and disk (at least 2).'),
+    cfg.IntOpt('live_migration_completion_timeout', default=800, min=0,
+               help='Seconds that a live migration may take, for each GiB of memory and disk (at least 2). 0: for '
+                    'ever.'),
+    cfg.StrOpt('live_migration_timeout_action', default='abort', choices=[
+        ('abort', 'It is given up; the guest stays'),
+        ('force_complete', 'The guest is paused, or switched to post-copy where that is permitted'),
+    ], help='What happens after live_migration_completion_timeout.'),
+    cfg.BoolOpt('live_migration_permit_post_copy', default=False,
+                help='A live migration that does not come to an end may go on with the guest running at the '
+                     'destination already. If the network fails then, the guest is lost.'),
+    cfg.BoolOpt('live_migration_permit_auto_converge', default=False,
+                help='Slow down a guest that changes its memory faster than it can be sent.'),
     # Power
     cfg.IntOpt('wait_soft_reboot_seconds', default=120, min=0,
                help='Seconds that a guest gets to shut down in a soft reboot before it is reset.'),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What servers are told about themselves, by the metadata service and on the config drive."""
 
-from keystoneauth1 import loading as ks_loading
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup('metadata', title='Instance metadata',
@@ -48,6 +47,4 @@ OPTS = [
                default='1.0 2007-01-19 2007-03-01 2007-08-29 2007-10-10 2007-12-15 2008-02-01 2008-09-01',
                deprecated_opts=_known_as('config_drive_skip_versions'),
                help='EC2 versions that are left out of the config drive, separated by spaces.'),
-    *ks_loading.get_auth_common_conf_options(),
-    *ks_loading.get_auth_plugin_conf_options('v3password'),
 ]

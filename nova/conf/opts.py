@@ -9,6 +9,7 @@ def list_opts():
     by_group = {}
     for module in conf.modules():
         group = getattr(module, 'GROUP', None)
-        by_group.setdefault(group.name if group else 'DEFAULT', []).extend(
-            [*module.OPTS, *getattr(module, 'SAMPLE_OPTS', ())])
+        more = [option for name in ('late_opts', 'sample_opts') if hasattr(module, name)
+                for option in getattr(module, name)()]
+        by_group.setdefault(group.name if group else 'DEFAULT', []).extend([*module.OPTS, *more])
     return list(by_group.items())

@@ -27,6 +27,14 @@ OPTS = [
                 help='Place the servers of a project that aggregates list in filter_tenant_id in these only.'),
     cfg.BoolOpt('placement_aggregate_required_for_tenants', default=False,
                 help='With limit_tenants_to_placement_aggregate: projects that no aggregate lists have no host.'),
+    cfg.BoolOpt('query_placement_for_image_type_support', default=False,
+                help='Send servers only to hosts that say they can use the disk format of the image (traits '
+                     'COMPUTE_IMAGE_TYPE_*).'),
+    cfg.BoolOpt('image_metadata_prefilter', default=False,
+                help='Send servers only to hosts that say they can make what the image asks for of firmware, buses of '
+                     'disks, graphics adapter and network card (traits COMPUTE_FIRMWARE_*, COMPUTE_STORAGE_BUS_*, '
+                     'COMPUTE_GRAPHICS_MODEL_*, COMPUTE_NET_VIF_MODEL_*). Drivers that tell of none of them get no '
+                     'such servers.'),
     cfg.BoolOpt('enable_isolated_aggregate_filtering', default=False,
                 help='Hosts in aggregates with metadata such as trait:NAME=required take only servers whose flavor or '
                      'image requires that trait.'),

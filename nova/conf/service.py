@@ -35,6 +35,10 @@ OPTS = [
                      'osapi_compute, metadata.'),
     cfg.StrOpt('network_manager', default='nova.network.manager.FlatDHCPManager',
                help='Manager class of nova-network: nova.network.manager.FlatDHCPManager, or a dotted path.'),
+    cfg.IntOpt('background_nice', default=10, min=0, max=19,
+               help='How far daemons that serve no API stand back for those that do, where they share CPUs: the nice '
+                    'value they give themselves. Requests are then accepted at once in a burst, and worked off a '
+                    'little later. 0: not at all.'),
     cfg.BoolOpt('periodic_enable', default=True, help='Run periodic tasks.'),
     cfg.IntOpt('periodic_fuzzy_delay', default=60, min=0,
                help='Upper limit (seconds) of the random delay before a periodic task runs for the first time, so '

@@ -4,8 +4,8 @@
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup('standalone', title='Standalone front doors',
-                     help='/identity/v3, /image/v2 and /network/v2.0 on the port of the Compute API, for a site '
-                          'without Keystone, Glance and Neutron.')
+                     help='/identity/v3, /image/v2, /network/v2.0 and /volume/v3 on the port of the Compute API, for a '
+                          'site without Keystone, Glance, Neutron and Cinder.')
 
 OPTS = [
     cfg.BoolOpt('enabled', default=True,

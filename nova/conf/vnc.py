@@ -17,6 +17,6 @@ OPTS = [
     cfg.StrOpt('keymap',
                help='Keyboard of guests whose client cannot say which key was pressed (for example en-us). Better '
                     'unset.'),
-    cfg.URIOpt('novncproxy_base_url', default='http://127.0.0.1:6080/vnc_auto.html',
+    cfg.URIOpt('novncproxy_base_url', default='http://127.0.0.1:6080/vnc_lite.html',
                help="Where users' browsers find the console proxy."),
 ]

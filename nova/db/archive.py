@@ -50,6 +50,13 @@ def _deleted(table, before):
     return sa.and_(gone, table.c.deleted_at < before) if before else gone
 
 
+def deleted_servers(context, before=None):
+    """How many servers there are to move."""
+    servers = db.instances.instances
+    with session.reader(context) as conn:
+        return conn.execute(sa.select(sa.func.count()).where(_deleted(servers, _moment(before)))).scalar()
+
+
 def archive(context, max_rows=1000, before=None, until_complete=False, progress=None):
     """Move what was deleted; returns ({table: rows}, whether more is left).
 
@@ -73,8 +80,8 @@ def archive(context, max_rows=1000, before=None, until_complete=False, progress=
         with session.writer(context) as conn:
             _move(conn, table, _deleted(table, before), moved)
     with session.reader(context) as conn:
-        left = conn.execute(sa.select(sa.func.count()).where(_deleted(servers, before))).scalar()
-    return moved, bool(left)
+        left = conn.execute(sa.select(servers.c.uuid).where(_deleted(servers, before)).limit(1)).first()
+    return moved, left is not None
 
 
 def _move_servers(conn, uuids, moved):
@@ -90,16 +97,37 @@ def _move_servers(conn, uuids, moved):
     _move(conn, servers, servers.c.uuid.in_(uuids), moved)
 
 
-def purge(context, before=None):
-    """Remove archived rows; {table: rows}.  `before` looks at when they were deleted, where the table says so."""
+def purge(context, before=None, progress=None):
+    """Remove archived rows; {table: rows}.
+
+    :param before: only what was deleted before this date (ISO 8601), with all that belonged to it.
+    :param progress: called with the number of rows removed so far.
+    """
     removed, before = {}, _moment(before)
     with session.writer(context) as conn:
         known = [name for name in sa.inspect(conn).get_table_names() if name.startswith('shadow_')]
-        for name in known:
-            columns = {column['name'] for column in sa.inspect(conn).get_columns(name)}
-            table = sa.table(name, *(sa.column(column) for column in columns))
-            statement = sa.delete(table)
-            if before and 'deleted_at' in columns:
-                statement = statement.where(table.c.deleted_at < before)
-            removed[name] = conn.execute(statement).rowcount
+        tables = {name: sa.Table(name, sa.MetaData(), autoload_with=conn) for name in known}
+        # What belongs to others first, since it is found by them.
+        for name in sorted(known, key=lambda name: _DEPTH.get(name, 1), reverse=True):
+            where = _purgeable(tables, name, before) if before else sa.true()
+            removed[name] = conn.execute(sa.delete(tables[name]).where(where)).rowcount
+            if progress:
+                progress(sum(removed.values()))
     return removed
+
+
+#: How far a shadow table's rows are from those that were deleted for themselves.
+_DEPTH = {'shadow_instances': 0, 'shadow_instance_actions': 2, 'shadow_instance_actions_events': 3}
+
+
+def _purgeable(tables, name, before):
+    """The condition that a row was deleted before a moment, or belonged to a server that was."""
+    columns = tables[name].c
+    if 'deleted_at' in columns:
+        return columns.deleted_at < before
+    servers = tables['shadow_instances'].c
+    gone = sa.select(servers.uuid).where(servers.deleted_at < before)
+    if 'instance_uuid' in columns:
+        return columns.instance_uuid.in_(gone)
+    actions = tables['shadow_instance_actions'].c
+    return columns.action_id.in_(sa.select(actions.id).where(actions.instance_uuid.in_(gone)))

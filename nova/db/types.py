@@ -2,6 +2,7 @@
 """Columns in the dialects we run on, and what many tables share."""
 
 import datetime
+import importlib
 
 import orjson
 import sqlalchemy as sa
@@ -26,6 +27,15 @@ class Json(sa.types.TypeDecorator):
 
     def process_result_value(self, value, dialect):
         return None if value is None else orjson.loads(value)
+
+
+def insert_new(conn, table):
+    """INSERT that leaves out the rows whose keys are there already."""
+    name = conn.dialect.name
+    if name in ('mysql', 'mariadb'):
+        return mysql.insert(table).prefix_with('IGNORE')
+    # What the other dialects load (2 MiB) is for those who use them.
+    return importlib.import_module(f'sqlalchemy.dialects.{name}').insert(table).on_conflict_do_nothing()
 
 
 def utcnow():

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the rest of the project asks about images."""
 
+from oslo_utils import importutils
+
 from nova import conf
-from nova.image import glance, local
+from nova.image import local
 
 CONF = conf.CONF
 
-#: Value of [image] backend -> its class.
-BACKENDS = {'local': local.LocalStore, 'glance': glance.GlanceStore}
+#: Value of [image] backend -> its class, which is loaded when it is chosen.
+BACKENDS = {'local': 'nova.image.local.LocalStore', 'glance': 'nova.image.glance.GlanceStore'}
 
 
 def image_id_of(reference):
@@ -28,7 +30,7 @@ class API:
     def backend(self):
         # Built when first used: the options are read by then.
         if self._backend is None:
-            self._backend = BACKENDS[CONF.image.backend]()
+            self._backend = importutils.import_object(BACKENDS[CONF.image.backend])
         return self._backend
 
     def get(self, context, id_or_uri, include_locations=False, show_deleted=True):

@@ -8,39 +8,17 @@ for ever: nothing guesses it from bytes that a guest could have written.
 """
 
 import struct
-import typing
 
 from oslo_utils import units
 from oslo_utils.imageutils import format_inspector as oslo_inspector
 
 from nova import conf, exception
+from nova.image.formats import ACCEPTED, CHUNK, DISK_FORMATS, PLAIN, Inspection
 
 CONF = conf.CONF
 
-#: Bytes read at once.
-CHUNK = 256 * units.Ki
-
 # The inspectors judge text (a VMDK's descriptor) by the first bytes they see: they get this much at first.
 _HEAD = units.Mi
-
-# What the content may be, for each format that an image can be declared as.  A disk with a partition table is still
-# raw, and so is one that can be burnt on a CD; a kernel often has the signature of a boot sector.
-_PLAIN = {'raw', 'gpt', 'iso'}
-ACCEPTED = {
-    'raw': _PLAIN,
-    'ami': _PLAIN,
-    'aki': _PLAIN,
-    'ari': _PLAIN,
-    'iso': {'iso', 'gpt'},
-    'qcow2': {'qcow2'},
-    'vmdk': {'vmdk'},
-    'vhd': {'vhd'},
-    'vhdx': {'vhdx'},
-    'vdi': {'vdi'},
-}
-
-#: Formats an image may be declared as.
-DISK_FORMATS = tuple(sorted(ACCEPTED))
 
 # A fixed VHD is a plain disk with this at its end.
 _VHD_COOKIE = b'conectix'
@@ -50,14 +28,8 @@ _VHDX_FILE_PARAMETERS = 'CAA16737-FA36-4D43-B3B6-33F0AA44E76B'
 _VHDX_HAS_PARENT = 2
 _TAIL = 512
 _HEADER = 512
-
-
-class Inspection(typing.NamedTuple):
-    """What an image is.  Sizes in bytes; `virtual_size` is that of the disk, `size` that of the file."""
-
-    format: str
-    virtual_size: int
-    size: int
+#: Bytes that a file of the format has at least: its header.
+_LEAST = {'qcow2': 72, 'vhd': 512, 'vdi': 512, 'vhdx': 192 * units.Ki}
 
 
 class Inspector:
@@ -148,6 +120,8 @@ class Inspector:
             raise self._refusal(
                 f'its disk_format is {self.declared}, and its content is {" and ".join(sorted(names))}')
         size = self.size if size is None else size
+        if size < _LEAST.get(self.declared, 0):
+            raise self._refusal(f'it ends within its header, after {size} bytes')
         own = next((inspector for inspector in found if self.declared == inspector.NAME), None)
         virtual_size = self._checked_virtual_size(own, size)
         if virtual_size > CONF.image.max_virtual_size_gb * units.Gi:
@@ -173,7 +147,7 @@ class Inspector:
         return found
 
     def _fixed_vhd(self, names):
-        if names <= _PLAIN and self._tail.startswith(_VHD_COOKIE) and _vhd_type(self._tail) == _VHD_FIXED:
+        if names <= PLAIN and self._tail.startswith(_VHD_COOKIE) and _vhd_type(self._tail) == _VHD_FIXED:
             return [], {'vhd'}
         return [], names
 

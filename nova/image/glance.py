@@ -18,7 +18,7 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from nova import concurrency, conf, exception
-from nova.image import format_inspect, transfer
+from nova.image import formats, transfer
 from nova.image import record as image_record
 
 CONF = conf.CONF
@@ -34,7 +34,7 @@ _SILENCE_S = 60
 _NOT_PROPERTIES = {*image_record.FIELDS, 'self', 'file', 'schema', 'locations', 'direct_url', 'stores', 'is_public'}
 
 
-class GlanceConnectionFailed(exception.Unavailable):
+class GlanceConnectionFailed(exception.NeighbourUnavailable):
     msg_fmt = 'The Image service does not answer: %(reason)s'
 
 
@@ -64,6 +64,7 @@ class GlanceStore:
 
     def __init__(self):
         group = 'glance'
+        conf.register_late(CONF, group)
         self._auth = ks_loading.load_auth_from_conf_options(CONF, group) if CONF.glance.auth_type else None
         self._session = ks_loading.load_session_from_conf_options(
             CONF, group, auth=self._auth, timeout=CONF.glance.timeout or _SILENCE_S)
@@ -132,7 +133,7 @@ class GlanceStore:
             algorithm, wanted = 'md5', record['checksum']
         digest = hashlib.new(algorithm, usedforsecurity=False)
         with errors(record['id']), contextlib.closing(answer):
-            for chunk in answer.iter_content(format_inspect.CHUNK):
+            for chunk in answer.iter_content(formats.CHUNK):
                 digest.update(chunk)
                 yield chunk
         if wanted and digest.hexdigest() != wanted:
@@ -145,7 +146,7 @@ class GlanceStore:
         if not record['disk_format']:
             raise exception.ImageUnacceptable(image_id=image_id, reason='it has no disk_format')
         try:
-            inspector = format_inspect.Inspector(image_id, record['disk_format'])
+            inspector = formats.inspector(image_id, record['disk_format'])
         except exception.InvalidDiskFormat as exc:
             raise exception.ImageUnacceptable(image_id=image_id, reason=exc.message) from exc
         part = f'{dest_path}.part'
@@ -200,7 +201,7 @@ class GlanceStore:
         record, client = self._show(context, image_id)
         if not record['disk_format']:
             raise exception.Conflict(reason=f'disk_format of image {image_id} must be set before its content.')
-        inspector = format_inspect.Inspector(image_id, record['disk_format'])
+        inspector = formats.inspector(image_id, record['disk_format'])
         with errors(image_id):
             client.put(f'/v2/images/{image_id}/file', data=_inspected(data, inspector),
                        headers={'Content-Type': 'application/octet-stream'})

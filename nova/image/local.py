@@ -16,7 +16,7 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from nova import conf, exception
-from nova.image import format_inspect, transfer
+from nova.image import formats, transfer
 from nova.image import record as image_record
 
 CONF = conf.CONF
@@ -63,11 +63,14 @@ class LocalStore:
     def data_path(self, context, image_id):
         """Path of the content, to be opened for reading and by the image's recorded format only.
 
-        :raises ImageNotActive: it has no content.
+        :raises ImageNotActive: it has no content; ImageNotFound: it had, and somebody has taken it away.
         """
         record = self.show(context, image_id)
         if record['status'] != 'active':
             raise exception.ImageNotActive(image_id=image_id)
+        if not os.path.exists(self._file(image_id)):
+            LOG.error('The content of image %s is not in %s any more', image_id, self.path)
+            raise exception.ImageNotFound(image_id=image_id)
         return self._file(image_id)
 
     def download(self, context, image_id):
@@ -81,7 +84,7 @@ class LocalStore:
         """
         record = self.show(context, image_id)
         path = self.data_path(context, image_id)
-        inspection = format_inspect.inspect_file(path, record['disk_format'], image_id)
+        inspection = formats.inspect_file(path, record['disk_format'], image_id)
         transfer.copy_file(path, dest_path)
         return inspection
 
@@ -185,7 +188,7 @@ class LocalStore:
                 # Held while we write: who finds it free knows that the writer died.
                 fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 record['status'] = 'saving'
-            received = transfer.receive(data, target, format_inspect.Inspector(image_id, record['disk_format']))
+            received = transfer.receive(data, target, formats.inspector(image_id, record['disk_format']))
             with self._locked():
                 record = self._load(image_id)
                 if record is None:  # deleted meanwhile

@@ -15,7 +15,7 @@ import uuid
 from oslo_utils import timeutils
 
 from nova import exception
-from nova.image import format_inspect
+from nova.image import formats
 
 CONTAINER_FORMATS = ('ami', 'ari', 'aki', 'bare')
 VISIBILITIES = ('public', 'community', 'shared', 'private')
@@ -55,6 +55,8 @@ def new(context, given):
     :raises Invalid: a field is wrong.
     :raises ImageNotAuthorized: the caller may not make such an image.
     """
+    if only_reads(context):
+        raise exception.ImageNotAuthorized('A reader of a project makes no images in it.')
     image_id = given.get('id') or str(uuid.uuid4())
     if not is_id(image_id):
         raise exception.InvalidInput(reason=f'id: {image_id!r} is not a UUID in lower case.')
@@ -126,9 +128,9 @@ def _one_of(values):
 
 
 def _disk_format(name, value):
-    if value is not None and value not in format_inspect.ACCEPTED:
+    if value is not None and value not in formats.ACCEPTED:
         raise exception.InvalidDiskFormat(
-            f'disk_format: {value!r} is not one of {", ".join(format_inspect.DISK_FORMATS)}.')
+            f'disk_format: {value!r} is not one of {", ".join(formats.DISK_FORMATS)}.')
     return value
 
 
@@ -167,8 +169,14 @@ def is_member(context, record):
     return record['visibility'] == 'shared' and context.project_id in (record.get('members') or {})
 
 
+def only_reads(context):
+    """Whether the caller is in the project to look at it, and for nothing else."""
+    return bool(context.roles) and {role.lower() for role in context.roles} == {'reader'}
+
+
 def changeable(context, record):
-    return context.is_admin or (context.project_id is not None and record['owner'] == context.project_id)
+    return context.is_admin or (context.project_id is not None and record['owner'] == context.project_id
+                                and not only_reads(context))
 
 
 def _listed(context, record, visibility, member_status):

@@ -9,7 +9,7 @@ import os
 import typing
 
 from nova import concurrency, exception
-from nova.image import format_inspect
+from nova.image import formats
 
 #: What is hashed besides MD5, and recorded as `os_hash_algo`.
 HASH_ALGORITHM = 'sha512'
@@ -20,7 +20,7 @@ _FICLONE = 0x40049409
 class Received(typing.NamedTuple):
     """What came in: the inspection, and the digests in hexadecimal."""
 
-    inspection: format_inspect.Inspection
+    inspection: formats.Inspection
     checksum: str
     os_hash_value: str
 
@@ -30,7 +30,7 @@ def chunks(source):
     if not hasattr(source, 'read'):
         yield from source
         return
-    while chunk := source.read(format_inspect.CHUNK):
+    while chunk := source.read(formats.CHUNK):
         yield chunk
 
 

@@ -3,7 +3,6 @@
 
 import json
 
-import requests
 from oslo_log import log
 
 from nova.conf import CONF
@@ -32,6 +31,7 @@ def dynamic(instance):
     found = {'static': static()} if static() else {}
     if 'DynamicJSON' not in CONF.metadata.vendordata_providers:
         return found
+    import requests  # a large import that only sites with such services need
     question = {'project-id': instance.project_id, 'instance-id': instance.uuid, 'image-id': instance.image_ref,
                 'user-data': instance.user_data, 'hostname': instance.hostname, 'metadata': instance.metadata,
                 'boot-roles': (instance.system_metadata or {}).get('boot_roles', '')}

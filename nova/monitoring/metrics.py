@@ -126,6 +126,7 @@ def render():
 # What all processes count.  What one package counts is declared there. ------------------------------------------------
 
 DB_QUERIES = Counter('db_queries_total', 'SQL statements sent to a database.')
+DB_SECONDS = Histogram('db_seconds', 'Time until a database answered an SQL statement.')
 REQUESTS = Counter('http_requests_total', 'HTTP requests answered.', ('api', 'method', 'route', 'status'))
 REQUEST_SECONDS = Histogram('http_request_seconds', 'Time to answer an HTTP request.', ('api', 'method', 'route'))
 OPERATIONS = Counter('operations_total', 'Actions on servers that ended here.', ('action', 'result'))

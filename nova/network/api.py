@@ -93,6 +93,10 @@ class API:
         """Take a network from its host and project.  Raises NetworkNotFound."""
         self.associate(context, network_uuid, host=None, project_id=None)
 
+    def tell_names(self, context):
+        """Names of addresses have changed: the DHCP servers answer by the new ones."""
+        self._look_again(context)
+
     def _look_again(self, context):
         # Commands have no transport; nova-network looks by itself every [DEFAULT]network_sync_interval seconds.
         if rpc.is_initialised():
@@ -302,14 +306,16 @@ class API:
         floating.deallocate()
 
     def associate_floating_ip(self, context, instance, floating_address, fixed_address=None):
-        """Bind an address to one of a server's (None: the first of IPv4).
+        """Bind an address to one of a server's (None: the first of IPv4), and to no other any more.
 
-        Raises FloatingIpNotFound, FloatingIpAssociated, FixedIpNotFound.
+        Raises FloatingIpNotFound, FloatingIpAssociated (somebody was faster), FixedIpNotFound.
         """
         floating = self.get_floating_ip_by_address(context, floating_address)
         fixed = [ip['address'] for ip in instance.get_network_info().fixed_ips() if ip['version'] == 4]
         if not fixed or (fixed_address or fixed[0]) not in fixed:
             raise exception.FixedIpNotFound(address=fixed_address)
+        if floating.fixed_ip_id is not None:
+            floating.disassociate()
         hosts = self._hosts_for(context, instance.project_id, instance.host)
         floating.associate(fixed_address or fixed[0], hosts[0] if hosts else None)
         self._look_again(context)

@@ -42,7 +42,7 @@ class Server:
         self.network = network
         self._socket_path = socket_path
         base = os.path.join(directory, f'nova-{network["bridge"]}-{network["id"]}')
-        self._hosts_dir, self._options_file = base + '.hosts', base + '.opts'
+        self._hosts_dir, self._options_file, self._names_file = base + '.hosts', base + '.opts', base + '.names'
         self.leases_file, self.pid_file = base + '.leases', base + '.pid'
         self._command_file = base + '.command'
         self._command = None
@@ -60,7 +60,8 @@ class Server:
             f'--dhcp-hostsdir={self._hosts_dir}', f'--dhcp-optsfile={self._options_file}',
             f'--listen-address={network["server"]}', f'--user={_user()}',
             f'--dhcp-range=set:nova,{network["dhcp_start"]},static,{network["netmask"]},{CONF.dhcp_lease_time}s',
-            f'--dhcp-lease-max={2 ** (32 - _prefix(network["netmask"]))}', '--no-hosts']
+            f'--dhcp-lease-max={2 ** (32 - _prefix(network["netmask"]))}', '--no-hosts',
+            f'--addn-hosts={self._names_file}']
         if CONF.dhcp_domain:
             options.append(f'--domain={CONF.dhcp_domain}')
         if network['cidr_v6']:
@@ -101,6 +102,8 @@ class Server:
         """Make the server run, for these hosts and no others.  Raises DhcpServerFailed."""
         _make_dir(self._hosts_dir)
         changed = write_file(self._options_file, ''.join(line + '\n' for line in self._option_lines()))
+        changed |= write_file(self._names_file, ''.join(
+            f'{address} {name}\n' for address, name in self.network['names']))
         wanted = {_file_of(each): self._host_line(each) for each in given}
         gone = set(os.listdir(self._hosts_dir)) - set(wanted)
         for name in gone:
@@ -135,7 +138,7 @@ class Server:
         if root.signal_dnsmasq(self.pid_file, signal.SIGTERM) and not _wait(lambda: not self.runs()):
             root.signal_dnsmasq(self.pid_file, signal.SIGKILL)
         shutil.rmtree(self._hosts_dir, ignore_errors=True)
-        for path in (self._options_file, self.leases_file, self.pid_file, self._command_file):
+        for path in (self._options_file, self._names_file, self.leases_file, self.pid_file, self._command_file):
             _unlink(path)
 
     def runs(self):

@@ -105,6 +105,9 @@ def _v4(network, gateway, dhcp_server, fixed_cidr, first, last):
 
 
 def _v6(network, gateway):
+    if network.size < SMALLEST:
+        raise exception.InvalidInput(reason=f'cidr_v6: {network} has {network.size} addresses; a network has '
+                                            f'{SMALLEST} at least')
     gateway = _inside('gateway_v6', gateway or network[1], network)
     return {'cidr_v6': str(network), 'netmask_v6': str(network.prefixlen), 'gateway_v6': gateway}
 

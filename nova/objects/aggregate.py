@@ -49,9 +49,12 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
     def save(self):
         changes = self.column_changes()
         changes.pop('hosts', None)
-        if changes:
-            with db.session.api_writer(self._context) as conn:
-                db.aggregates.update(conn, self.id, changes)
+        try:
+            if changes:
+                with db.session.api_writer(self._context) as conn:
+                    db.aggregates.update(conn, self.id, changes)
+        except db_exc.DBDuplicateEntry as exc:
+            raise exception.Conflict(reason=f'an aggregate {self.name} exists already') from exc
         self.obj_reset_changes()
 
     @base.remotable

@@ -120,6 +120,30 @@ class NovaObject(ovo_base.VersionedObject):
             state[ovo_base._get_attrname(name)] = value
         return self
 
+    def obj_attr_is_set(self, attrname):
+        """As the library's, which makes a list of all fields' names each time: packing asks of each."""
+        if attrname in self.fields:
+            return ovo_base._get_attrname(attrname) in self.__dict__
+        return super().obj_attr_is_set(attrname)
+
+    def obj_what_changed(self):
+        """As the library's, which looks whether a value is an object at the value of each field."""
+        changes = self._changed_fields.intersection(self.fields)
+        for name in self._object_fields():
+            value = self.__dict__.get(ovo_base._get_attrname(name))
+            if value is not None and value.obj_what_changed():
+                changes.add(name)
+        return changes
+
+    @classmethod
+    def _object_fields(cls):
+        """Names of the fields that are objects."""
+        found = cls.__dict__.get('_object_field_names')
+        if found is None:
+            found = cls._object_field_names = tuple(
+                name for name, field in cls.fields.items() if isinstance(field, fields.ObjectField))
+        return found
+
     def trust(self, name, value):
         """Set a field without coercion and without marking it changed."""
         self.__dict__[ovo_base._get_attrname(name)] = value

@@ -75,6 +75,13 @@ class BlockDeviceMappingList(base.NovaObjectList):
             rows = db.block_devices.of_instances(conn, [instance_uuid]).get(instance_uuid, ())
         return cls.of(context, [BlockDeviceMapping.from_row(context, row) for row in rows])
 
+    @base.remotable_classmethod
+    def get_by_volume(cls, context, volume_id):
+        """Mappings of one volume, in this cell."""
+        with db.session.reader(context) as conn:
+            return cls.of(context, [BlockDeviceMapping.from_row(context, row)
+                                    for row in db.block_devices.of_volume(conn, volume_id)])
+
     def root_bdm(self):
         """The disk the server boots from, or None."""
         return next((bdm for bdm in self.objects if bdm.is_root), None)

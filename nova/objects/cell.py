@@ -3,7 +3,11 @@
 
 import time
 
-from nova import db, exception
+from oslo_db import exception as db_exc
+from oslo_log import log
+
+from nova import concurrency, db, exception
+from nova import context as nova_context
 from nova.objects import base, fields
 
 #: The cell of servers that no host has taken; by default the same database as the first cell.
@@ -11,6 +15,9 @@ CELL0_UUID = '00000000-0000-0000-0000-000000000000'
 #: Seconds the list of cells is believed.
 _CACHE_S = 30
 _cache = {'at': None, 'cells': []}
+LOG = log.getLogger(__name__)
+#: How a database fails that is away.
+AWAY = (db_exc.DBError, OSError)
 
 
 @base.register
@@ -90,6 +97,47 @@ class CellMappingList(base.NovaObjectList):
         return cells
 
 
+def ask_each(context, ask):
+    """([(cell, what `ask(context of the cell)` answered), …], [cell that did not answer, …]).
+
+    The cell is None for the configured database, without which nothing is answered at all.
+    """
+    def asked(cell):
+        with nova_context.target_cell(context, cell) as in_cell:
+            return ask(in_cell)
+
+    cells = CellMappingList.to_ask(context)
+    if len(cells) == 1:
+        return [(cells[0], asked(cells[0]))], []
+    return gather([(cell, concurrency.spawn(asked, cell)) for cell in cells])
+
+
+def gather(tasks):
+    """As `ask_each`, of [(cell, task), …]."""
+    answers, down = [], []
+    for cell, task in tasks:
+        try:
+            answers.append((cell, task.wait()))
+        except AWAY as exc:
+            if cell is None:
+                raise
+            LOG.warning('Cell %s does not answer: %s', cell.name, exc)
+            down.append(cell)
+    return answers, down
+
+
+def in_each(context, do):
+    """`yield from do(context of the cell)` in one cell after the other; one that is down does not stop the others."""
+    for cell in CellMappingList.to_ask(context):
+        try:
+            with nova_context.target_cell(context, cell) as in_cell:
+                yield from do(in_cell) or ()
+        except AWAY as exc:
+            if cell is None:
+                raise
+            LOG.warning('Cell %s does not answer: %s', cell.name, exc)
+
+
 @base.register
 class HostMapping(base.NovaObject):
     fields = {'id': fields.IntegerField(), 'host': fields.StringField(), 'cell_id': fields.IntegerField()}
@@ -133,6 +181,7 @@ class InstanceMapping(base.NovaObject):
         'cores': fields.IntegerField(default=0),
         'ram': fields.IntegerField(default=0),
         'queued_for_delete': fields.BooleanField(default=False),
+        'created_at': fields.optional(fields.DateTimeField),
     }
 
     @base.remotable_classmethod
@@ -159,6 +208,13 @@ class InstanceMapping(base.NovaObject):
 @base.register
 class InstanceMappingList(base.NovaObjectList):
     fields = {'objects': fields.ListOfObjectsField('InstanceMapping')}
+
+    @base.remotable_classmethod
+    def get_in_cells(cls, context, cells, project_id, limit):
+        """The newest servers of a project (None: of all) in cells."""
+        with db.session.api_reader(context) as conn:
+            rows = db.mappings.in_cells(conn, [cell.id for cell in cells], project_id, limit)
+        return cls(context, objects=[InstanceMapping.from_row(context, row) for row in rows])
 
     @base.remotable_classmethod
     @base.retried

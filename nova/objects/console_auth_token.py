@@ -7,7 +7,6 @@ from urllib import parse
 
 from oslo_utils import uuidutils
 
-from nova import context as nova_context
 from nova import db, exception
 from nova.objects import base, cell, fields
 
@@ -52,11 +51,14 @@ class ConsoleAuthToken(base.NovaObject):
 
         Needs the databases: the API's and the proxies' business.
         """
-        for mapping in cell.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, mapping) as in_cell, db.session.reader(in_cell) as conn:
+        def ask(in_cell):
+            with db.session.reader(in_cell) as conn:
                 row = db.console_tokens.valid(conn, _hash(token), int(time.time()))
-            if row is not None:
-                return cls.from_row(in_cell, row)
+            return cls.from_row(in_cell, row) if row is not None else None
+
+        for _mapping, found in cell.ask_each(context, ask)[0]:
+            if found is not None:
+                return found
         raise exception.ConsoleTokenNotFound()
 
     @base.remotable_classmethod

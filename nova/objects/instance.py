@@ -9,8 +9,9 @@ from nova.conf import CONF
 from nova.objects import base, fields
 from nova.objects import flavor as flavor_obj
 from nova.objects import image_meta as image_meta_obj
+from nova.objects import service as service_obj
 
-#: What is not in the server's own row; each costs one query for all servers of a list together.
+#: What is not in the server's own row, and is read for all servers of a list together.
 EXTRAS = ('tags', 'fault', 'volumes')
 _MOMENTS = ('launched_at', 'terminated_at', 'deleted_at', 'created_at', 'updated_at')
 
@@ -29,6 +30,13 @@ class InstanceFault(base.NovaObject):
         'host': fields.optional(),
         'created_at': fields.optional(fields.DateTimeField),
     }
+
+    @base.remotable_classmethod
+    @base.retried
+    def create(cls, context, instance_uuid, values):
+        """Record one more fault of a server: code, message, details, user_details, host."""
+        with db.session.writer(context) as conn:
+            db.instances.add_fault(conn, {'instance_uuid': instance_uuid, **values})
 
 
 @base.register
@@ -137,9 +145,13 @@ class Instance(base.TimestampedObject, base.NovaObject):
 
     @base.remotable_classmethod
     def get_by_uuid(cls, context, uuid, with_=()):
-        """The server, with what of EXTRAS is named.  Raises InstanceNotFound (see `context.read_deleted`)."""
+        """The server, with what of EXTRAS is named.  Raises InstanceNotFound (see `context.read_deleted`).
+
+        With 'service', its `service` is what is known of the service of its host (None: nothing), where the database
+        is at hand: it does not cross the wire.
+        """
         with db.session.reader(context) as conn:
-            row = db.instances.by_uuid(conn, uuid, context.read_deleted)
+            row = db.extras.server(conn, uuid, context.read_deleted, with_)
             if row is None:
                 raise exception.InstanceNotFound(instance_id=uuid)
             return load_all(context, conn, [row], with_)[0]
@@ -248,19 +260,18 @@ def forget_globally(context, uuid):
 
 
 def load_all(context, conn, rows, with_=()):
-    """Objects of rows, with one more query for each of EXTRAS that is named, however many rows."""
+    """Objects of rows, with two more queries at most for those of EXTRAS that are named, however many rows."""
     loaded = [Instance.from_row(context, row) for row in rows]
-    uuids = [instance.uuid for instance in loaded]
-    if not uuids:
+    if not loaded or not with_:
         return loaded
-    if 'tags' in with_:
-        found = db.instances.tags_of(conn, uuids)
-        for instance in loaded:
-            instance.trust('tags', found.get(instance.uuid, []))
-    if 'volumes' in with_:
-        found = db.block_devices.volumes_of(conn, uuids)
-        for instance in loaded:
-            instance.trust('volumes', found.get(instance.uuid, []))
+    for name, found in zip(('tags', 'volumes'), db.extras.read(conn, rows, with_), strict=True):
+        if name in with_:
+            for instance in loaded:
+                instance.trust(name, found.get(instance.uuid, []))
+    if 'service' in with_:
+        for instance, row in zip(loaded, rows, strict=True):
+            known = db.extras.service_of(row)
+            instance.service = service_obj.Service.from_row(context, known) if known is not None else None
     if 'fault' in with_:
         # Shown only for servers in ERROR or deleted; the others' are not looked for.
         wanted = [i.uuid for i in loaded if i.vm_state == 'error' or i.deleted]
@@ -286,7 +297,7 @@ class InstanceList(base.NovaObjectList):
         :param columns: names of the columns to read; None for all.
         """
         with db.session.reader(context) as conn:
-            rows = db.instance_filters.select(conn, filters, sort_keys, sort_dirs, limit, marker, columns)
+            rows = db.instance_filters.select(conn, filters, sort_keys, sort_dirs, limit, marker, columns, with_)
             return cls.of(context, load_all(context, conn, rows, with_))
 
     @base.remotable_classmethod
@@ -297,20 +308,24 @@ class InstanceList(base.NovaObjectList):
             return db.instances.hosts_where(conn, c.instance_type_id != flavor_id)
 
     @base.remotable_classmethod
-    def get_active_by_window(cls, context, start, end, project_id=None, limit=None, marker=None):
+    def get_active_by_window(cls, context, start, end, project_id=None, limit=None, marker=None, host=None):
         """Servers that were launched before `end` and not terminated before `start`, deleted ones too; oldest first.
 
         :param start, end: UTC, naive.  :param marker: uuid of the last one seen.
         """
         with db.session.reader(context) as conn:
-            rows = db.instances.active_between(conn, base.naive(start), base.naive(end), project_id, limit, marker)
+            rows = db.instances.active_between(conn, base.naive(start), base.naive(end), project_id, limit, marker,
+                                               host)
             return cls.of(context, load_all(context, conn, rows))
 
     @base.remotable_classmethod
-    def position_of(cls, context, uuid, sort_keys, sort_dirs):
-        """Where a server of this cell stands in a sorted list, as a marker for other cells.  Raises MarkerNotFound."""
+    def position_of(cls, context, uuid, sort_keys, sort_dirs, project_id=None):
+        """Where a server of this cell stands in a sorted list, as a marker for other cells.
+
+        Raises MarkerNotFound, also for a server of another project than the one whose list it is (None: of all).
+        """
         with db.session.reader(context) as conn:
-            return db.instance_filters.at(conn, uuid, db.instance_filters.order(sort_keys, sort_dirs))
+            return db.instance_filters.at(conn, uuid, db.instance_filters.order(sort_keys, sort_dirs), project_id)
 
     @base.remotable_classmethod
     def get_by_host(cls, context, host, node=None):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal of operations: what was asked for, who is doing it, and what came of it (design D3)."""
 
+import orjson
 from oslo_utils import timeutils
 
 from nova import db, exception
@@ -25,10 +26,28 @@ class InstanceActionEvent(base.NovaObject):
         'details': fields.optional(),
     }
 
+    @base.remotable_classmethod
+    @base.retried
+    def event_start(cls, context, instance_uuid, event_name, host=None):
+        """Note a step of the action that the context's request is; its number, or None when that is no action."""
+        with db.session.writer(context) as conn:
+            action = db.actions.by_request(conn, instance_uuid, context.request_id)
+            return action and db.actions.start_event(conn, {'action_id': action['id'], 'event': event_name,
+                                                            'host': host})
 
-def record(conn, context, action, instance_uuid, **order):
+    @base.remotable_classmethod
+    @base.retried
+    def event_finish(cls, context, event_id, result='Success', traceback=None):
+        """Note the end of a step."""
+        with db.session.writer(context) as conn:
+            db.actions.finish_event(conn, event_id, {'finish_time': db.types.utcnow(), 'result': result,
+                                                     'traceback': traceback})
+
+
+def record(conn, context, action, instance_uuid, message=None, **order):
     """Write an action in the transaction that it belongs to; returns its id.
 
+    :param message: FAILED for what was done at once, and failed.
     :param order: binary, host, method and args make it a work order; without them it is done at once.
     """
     now = db.types.utcnow()
@@ -40,7 +59,7 @@ def record(conn, context, action, instance_uuid, **order):
                       context=context.to_dict(), **order)
         values['context'].pop('auth_token', None)
     else:
-        values.update(state=db.actions.DONE, finish_time=now)
+        values.update(state=db.actions.DONE, finish_time=now, message=message)
     return db.actions.insert(conn, values)
 
 
@@ -79,8 +98,8 @@ class InstanceAction(base.NovaObject):
     def bare(self):
         """The action without its server and arguments."""
         other = InstanceAction(self._context)
-        for name in ('id', 'action', 'instance_uuid', 'request_id', 'binary', 'host', 'owner', 'owner_start_id',
-                     'attempts'):
+        for name in ('id', 'action', 'instance_uuid', 'request_id', 'binary', 'host', 'method', 'owner',
+                     'owner_start_id', 'attempts'):
             other.trust(name, getattr(self, name))
         return other
 
@@ -95,11 +114,11 @@ class InstanceAction(base.NovaObject):
         it is gone.
         """
         with db.session.writer(context) as conn:
-            if not db.actions.take(conn, action_id, binary, host, start_id, db.leases.until(CONF.order_lease)):
+            if not db.actions.take(conn, action_id, binary, host, start_id, db.leases.until(CONF.order_lease),
+                                   db.leases.since(CONF.order_lease)):
                 return None
-            row = db.actions.by_id(conn, action_id)
+            row, server = db.actions.with_server(conn, action_id)
             db.actions.start_event(conn, {'action_id': action_id, 'event': event, 'host': host})
-            server = db.instances.by_uuid(conn, row['instance_uuid'])
             disks = db.block_devices.of_instances(conn, [row['instance_uuid']]).get(row['instance_uuid'], ())
         return cls.from_row(
             context, row, instance=instance.Instance.from_row(context, server) if server is not None else None,
@@ -131,8 +150,11 @@ class InstanceAction(base.NovaObject):
                     'state': db.actions.DONE, 'finish_time': now, 'message': FAILED if failed else None,
                     'args': None, 'context': None}, self.owner_start_id):
                 return False
-            db.actions.finish_events(conn, self.id, {'finish_time': now, 'result': result, 'details': details,
-                                                     'traceback': traceback})
+            step = {'finish_time': now, 'result': result, 'details': details, 'traceback': traceback}
+            if not db.actions.finish_events(conn, self.id, step) and failed:
+                # Nobody had taken it up; the reason is told all the same.
+                db.actions.start_event(conn, {**step, 'action_id': self.id, 'host': self.host, 'event':
+                                              f'{(self.binary or "").removeprefix("nova-")}_{self.method}'})
             try:
                 if destroy:
                     instance.delete_rows(conn, self.instance_uuid, instance.stored(values or {}))
@@ -146,24 +168,33 @@ class InstanceAction(base.NovaObject):
             instance.forget_globally(self._context, self.instance_uuid)
         return True
 
-    @base.remotable
-    @base.retried
-    def hand_over(self, binary, host, method, args=None, values=None, details=None):
+    def hand_over(self, binary, host, method, args=None, values=None, details=None, result='Success'):
         """Give the order to another service: this step is done, the action is not.
 
+        :param args: None: as they were.
         :param values: columns of the server stored in the same transaction (its host, …).
+        :param result: 'Success', or 'Error' when the order goes back because this step failed.
         Raises OrderLost when the order is not this owner's any more, or the server is gone; nothing is stored then.
         """
+        # As text: what the arguments have of packed objects would be unpacked on the way to the conductor.
+        packed = orjson.dumps(args).decode() if args is not None else None
+        self.hand_over_packed(binary, host, method, packed, values, details, result)
+
+    @base.remotable
+    @base.retried
+    def hand_over_packed(self, binary, host, method, args, values=None, details=None, result='Success'):
+        """As `hand_over`; the arguments are JSON, or None."""
+        new_args = {'args': orjson.loads(args)} if args is not None else {}
         with db.session.writer(self._context) as conn:
             now = db.types.utcnow()
             if values and not db.instances.update(conn, self.instance_uuid,
                                                   {**instance.stored(values), 'updated_at': now}):
                 raise exception.OrderLost(action_id=self.id)
             if not db.actions.change(conn, self.id, {
-                    'state': db.actions.PENDING, 'binary': binary, 'host': host, 'method': method, 'args': args,
+                    'state': db.actions.PENDING, 'binary': binary, 'host': host, 'method': method, **new_args,
                     'attempts': 0, 'owner': None, 'owner_start_id': None, 'lease_until': None}, self.owner_start_id):
                 raise exception.OrderLost(action_id=self.id)
-            db.actions.finish_events(conn, self.id, {'finish_time': now, 'result': 'Success', 'details': details})
+            db.actions.finish_events(conn, self.id, {'finish_time': now, 'result': result, 'details': details})
 
     @base.remotable
     @base.retried
@@ -218,10 +249,15 @@ class InstanceActionList(base.NovaObjectList):
         return cls.of(context, [InstanceAction.from_row(context, row) for row in rows])
 
     @base.remotable_classmethod
-    def pending(cls, context, binary, host, older_than_s):
-        """[(id, method, context)] of orders for this service that nobody took for some seconds."""
+    def pending(cls, context, binary, host, older_than_s, start_id, held_s):
+        """[(id, method, context)] of orders for this service that nobody took for some seconds.
+
+        And of those that this start of it holds for `held_s` seconds: unless it works on them, it took one and did not
+        hear of it, or could not record how it ended.
+        """
         with db.session.reader(context) as conn:
-            rows = db.actions.pending(conn, binary, host, db.leases.since(older_than_s))
+            rows = db.actions.pending(conn, binary, host, db.leases.since(older_than_s), start_id,
+                                      db.leases.since(held_s))
         return [[row['id'], row['method'], row['context']] for row in rows]
 
     @base.remotable_classmethod

@@ -3,7 +3,7 @@
 
 from oslo_utils import uuidutils
 
-from nova import context, db, exception
+from nova import db, exception
 from nova.objects import base, fields, quotas
 from nova.objects import cell as cells
 
@@ -52,9 +52,11 @@ class InstanceGroup(base.TimestampedObject, base.NovaObject):
         with db.session.api_writer(self._context) as conn:
             if not db.groups.delete(conn, self.id):
                 raise exception.InstanceGroupNotFound(group_uuid=self.uuid)
-        for cell in cells.CellMappingList.to_ask(self._context):
-            with context.target_cell(self._context, cell) as cell_context, db.session.writer(cell_context) as conn:
-                db.claims.forget_group(conn, self.uuid)
+        cells.ask_each(self._context, self._forget)
+
+    def _forget(self, in_cell):
+        with db.session.writer(in_cell) as conn:
+            db.claims.forget_group(conn, self.uuid)
 
 
 @base.register

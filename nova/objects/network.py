@@ -52,9 +52,10 @@ class Network(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def associate(self, **values):
-        """Set `host` or `project_id`, or both; None takes them away."""
+        """Set any of `host`, `project_id`, `vpn_public_address`, `vpn_public_port`; None takes them away."""
         with db.session.writer(self._context) as conn:
-            db.networks.update(conn, self.id, {name: values[name] for name in ('host', 'project_id') if name in values})
+            db.networks.update(conn, self.id, {name: values[name] for name in (
+                'host', 'project_id', 'vpn_public_address', 'vpn_public_port') if name in values})
         for name, value in values.items():
             self.trust(name, value)
 
@@ -93,11 +94,11 @@ class NetworkList(base.NovaObjectList):
     @base.remotable_classmethod
     @base.retried
     def of_host(cls, context, host):
-        """What nova-network of a host has to have: [{every column of the network, server, given}].
+        """What nova-network of a host has to have: [{every column of the network, server, given, names}].
 
         Networks that no host has become this host's, and it gets an address of its own in those of all hosts.
         `server` is the host's address in the network; `given` are the addresses of its guests, as
-        `nova.db.main.networks.given` has them.
+        `nova.db.main.networks.given` has them.  `names` are those that its DHCP server answers for: [[address, name]].
         """
         with db.session.reader(context) as conn:
             found = db.networks.served_by(conn, host)
@@ -112,6 +113,10 @@ class NetworkList(base.NovaObjectList):
                 by_id = {network['id']: network for network in networks if network['multi_host'] is shared}
                 for row in db.networks.given(conn, list(by_id), host if shared else None) if by_id else ():
                     by_id[row['network_id']]['given'].append(dict(row))
+            names = [[row['address'], f'{row["name"]}.{row["domain"]}']
+                     for row in (db.dns.select_entries(conn) if networks else ())]
+        for network in networks:
+            network['names'] = names
         return [{name: value for name, value in network.items() if not name.endswith('_at')} for network in networks]
 
     @base.remotable_classmethod

@@ -31,6 +31,12 @@ class NetworkRequestList(base.NovaObjectList):
     fields = {'objects': fields.ListOfObjectsField('NetworkRequest')}
 
     @classmethod
+    def of_order(cls, context, args):
+        """What the arguments of an order to build a server say; None: nothing."""
+        requested = args.get('requested_networks')
+        return cls.obj_from_primitive(requested, context=context.copy()) if requested else None
+
+    @classmethod
     def of_word(cls, word):
         return cls(objects=[NetworkRequest(network_id=word)])
 

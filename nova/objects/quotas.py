@@ -29,6 +29,17 @@ class Quotas(base.NovaObject):
         with db.session.api_reader(context) as conn:
             return _limits(conn, project_id, user_id)
 
+    @classmethod
+    def server_limits(cls, context, project_id, user_id):
+        """(limits that hold for the user, limits of the project, what of them the user has of his own), one query.
+
+        For services that have a database.
+        """
+        with db.session.api_reader(context) as conn:
+            by_kind = _limits_by_kind(conn, project_id, user_id)
+        project = {**_options(), **by_kind['class'], **by_kind['project']}
+        return {**project, **by_kind['user']}, project, by_kind['user']
+
     @base.remotable_classmethod
     def defaults(cls, context):
         with db.session.api_reader(context) as conn:
@@ -77,8 +88,9 @@ class Quotas(base.NovaObject):
 
         :param amounts: its {'cores', 'ram' (MiB)}.
         """
+        _effective, *limits = cls.server_limits(context, project_id, user_id)
         with db.session.api_writer(context) as conn:
-            check_servers(conn, project_id, user_id, amounts, (1, 1))
+            check_servers(conn, project_id, user_id, amounts, (1, 1), limits)
             db.mappings.update_instance(conn, instance_uuid, {'queued_for_delete': False})
 
     @base.remotable_classmethod
@@ -113,13 +125,15 @@ def _options():
 
 
 def _limits(conn, project_id, user_id=None):
-    found = _options()
+    by_kind = _limits_by_kind(conn, project_id, user_id)
+    return {**_options(), **by_kind['class'], **by_kind['project'], **by_kind['user']}
+
+
+def _limits_by_kind(conn, project_id, user_id=None):
     by_kind = {'class': {}, 'project': {}, 'user': {}}
     for kind, resource, limit in db.quotas.select(conn, project_id, user_id):
         by_kind[kind][resource] = limit
-    for kind in ('class', 'project', 'user'):
-        found.update(by_kind[kind])
-    return found
+    return by_kind
 
 
 def check_count(conn, resource, project_id, used, error, more=1):
@@ -138,37 +152,40 @@ def _check_growth(conn, project_id, growth):
     over = [name for name in growth if growth[name] and limits[name] != UNLIMITED
             and used[name] + growth[name] > limits[name]]
     if over:
-        def join(values):
-            return ', '.join(str(values[name]) for name in over)
-        raise exception.TooManyInstances(overs=', '.join(over), req=join(growth), used=join(used), allowed=join(limits))
+        _refuse(over, growth, used, limits)
 
 
-def check_servers(conn, project_id, user_id, deltas, want_least=None):
+def check_servers(conn, project_id, user_id, deltas, want_least, limits):
     """How many servers of a size fit; the caller's transaction then inserts their mappings.
 
-    Holds the project's quota lock until the transaction ends, so that nobody else counts meanwhile.
+    Where there is a limit this holds the project's quota lock until the transaction ends, so that nobody else counts
+    meanwhile.  It must be the first statement of the transaction: what is read before might be old.
 
     :param deltas: {'cores', 'ram'} of one server.
     :param want_least: (min, max) number of servers wanted.
+    :param limits: (of the project, of the user), as `Quotas.server_limits` gives them.
     Returns the number that fits, between min and max.  Raises TooManyInstances when fewer than min fit.
     """
     least, most = want_least
-    db.quotas.hold(conn, project_id)
-    limits = _limits(conn, project_id, None)
-    used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id), strict=True))
     one = {'instances': 1, **deltas}
-    fits = most
-    for resource in SERVER_RESOURCES:
-        limit = limits[resource]
-        if limit == UNLIMITED or not one[resource]:
+    fits, held = most, False
+    for of_whom, user in zip(limits, (None, user_id), strict=True):
+        limited = [name for name in SERVER_RESOURCES if of_whom.get(name, UNLIMITED) != UNLIMITED and one[name]]
+        if not limited:
             continue
-        fits = min(fits, max(0, limit - used[resource]) // one[resource])
-    if fits < least:
-        over = [name for name in SERVER_RESOURCES if limits[name] != UNLIMITED
-                and used[name] + least * one[name] > limits[name]]
-        def join(values):
-            return ', '.join(str(values[name]) for name in over)
-        raise exception.TooManyInstances(
-            overs=', '.join(over), req=join({name: least * one[name] for name in over}), used=join(used),
-            allowed=join(limits))
+        if not held:
+            db.quotas.hold(conn, project_id)
+            held = True
+        used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id, user), strict=True))
+        for name in limited:
+            fits = min(fits, max(0, of_whom[name] - used[name]) // one[name])
+        if fits < least:
+            _refuse([name for name in limited if used[name] + least * one[name] > of_whom[name]],
+                    {name: least * amount for name, amount in one.items()}, used, of_whom)
     return fits
+
+
+def _refuse(over, asked, used, limits):
+    def join(values):
+        return ', '.join(str(values[name]) for name in over)
+    raise exception.TooManyInstances(overs=', '.join(over), req=join(asked), used=join(used), allowed=join(limits))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security groups and what they let in."""
 
+import netaddr
 from oslo_db import exception as db_exc
 
 from nova import db, exception
@@ -156,6 +157,13 @@ class SecurityGroupList(base.NovaObjectList):
             return cls.of(context, _with_rules(context, conn, db.security_groups.select(conn, *where)))
 
     @base.remotable_classmethod
+    def get_by_ids(cls, context, group_ids):
+        """Those of the groups that there are, of any project, without rules."""
+        with db.session.reader(context) as conn:
+            rows = db.security_groups.select(conn, db.security_groups.groups.c.id.in_(group_ids))
+            return cls.of(context, [SecurityGroup.from_row(context, row, rules=[]) for row in rows])
+
+    @base.remotable_classmethod
     @base.retried
     def get_by_names(cls, context, project_id, names):
         """Without rules; `default` is made at first touch.  Raises SecurityGroupNotFound for a name that is none."""
@@ -194,7 +202,7 @@ class SecurityGroupList(base.NovaObjectList):
         found = {}
         for row in rows:
             rule = {'protocol': row['protocol'], 'from_port': row['from_port'], 'to_port': row['to_port'],
-                    'sources': sources.get(row['group_id'], []) if row['group_id'] else [row['cidr'] or '0.0.0.0/0']}
+                    'sources': sources.get(row['group_id'], []) if row['group_id'] else [_plain(row['cidr'])]}
             rules = found.setdefault(row['instance_uuid'], [])
             if rule['sources'] and rule not in rules:
                 rules.append(rule)
@@ -299,3 +307,8 @@ def _sources(conn, group_ids):
         if row['cidr_v6']:
             addresses.append(info.address_v6(row['cidr_v6'], row['mac']))
     return found
+
+
+def _plain(cidr):
+    """A rule's network without the bits beyond its prefix that whoever made it may have given."""
+    return str(netaddr.IPNetwork(cidr).cidr) if cidr else '0.0.0.0/0'

@@ -72,9 +72,13 @@ class Volume(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def reserve(self, instance_uuid):
-        """Promise the volume to a server; returns the attachment's id.  Raises InvalidVolume when it is not free."""
+        """Promise the volume to a server; returns the attachment's id.  Raises InvalidVolume when it is not free.
+
+        A server that has it may be promised it again, for another host.
+        """
         attachment_id = uuidutils.generate_uuid()
-        allowed = ['available', 'in-use', 'reserved'] if self.multiattach else ['available']
+        is_own = any(each['device'] and each['instance_uuid'] == instance_uuid for each in self.attachments)
+        allowed = ['available', 'in-use', 'reserved'] if self.multiattach or is_own else ['available']
         with db.session.api_writer(self._context) as conn:
             if not db.volumes.change(conn, self.id, {'status': 'reserved'}, allowed):
                 raise exception.InvalidVolume(reason=f'volume {self.id} is {self.status}, and must be available')
@@ -101,8 +105,9 @@ class Volume(base.TimestampedObject, base.NovaObject):
             if row is None:
                 return
             db.volumes.delete(conn, db.volumes.attachments, attachment_id)
-            if not db.volumes.count_attachments(conn, row['volume_id']):
-                db.volumes.change(conn, row['volume_id'], {'status': 'available'})
+            left = db.volumes.attachments_of(conn, [row['volume_id']]).get(row['volume_id'], ())
+            status = 'in-use' if any(each['device'] for each in left) else 'reserved' if left else 'available'
+            db.volumes.change(conn, row['volume_id'], {'status': status})
 
 
 def _loaded(context, conn, rows):
@@ -149,6 +154,15 @@ class VolumeSnapshot(base.TimestampedObject, base.NovaObject):
         with db.session.api_writer(context) as conn:
             db.volumes.insert(conn, db.volumes.snapshots, values)
             return cls.from_row(context, db.volumes.by_id(conn, db.volumes.snapshots, values['id']))
+
+    @base.remotable
+    @base.retried
+    def change(self, values):
+        """Store values now."""
+        with db.session.api_writer(self._context) as conn:
+            db.volumes.change_snapshot(conn, self.id, values)
+        for name, value in values.items():
+            self.trust(name, value)
 
     @base.remotable
     @base.retried

@@ -41,8 +41,6 @@ def release(context, choices, migration_uuid=''):
 
 def release_unplaced(context, instance_uuids):
     """Give back what servers that no host has taken still hold, from a try that was cut off; returns how many."""
-    count = 0
-    for cell in objects.CellMappingList.to_ask(context):
-        with nova_context.target_cell(context, cell) as cell_context:
-            count += objects.Claim.release_unplaced(cell_context, instance_uuids)
-    return count
+    answers, _down = objects.cell.ask_each(
+        context, lambda in_cell: objects.Claim.release_unplaced(in_cell, instance_uuids))
+    return sum(count for _cell, count in answers)

@@ -22,10 +22,10 @@ def load(request, placing):
     request.member_hosts = {}
     if not others:
         return
-    for cell in objects.CellMappingList.to_ask(admin):
-        with nova_context.target_cell(admin, cell) as cell_context:
-            for claim in objects.ClaimList.get_by_instances(cell_context, others):
-                request.member_hosts[f'{claim.instance_uuid} {claim.migration_uuid}'] = claim.host
+    answers, _down = objects.cell.ask_each(
+        admin, lambda in_cell: objects.ClaimList.get_by_instances(in_cell, others).objects)
+    for claim in (claim for _cell, claims in answers for claim in claims):
+        request.member_hosts[f'{claim.instance_uuid} {claim.migration_uuid}'] = claim.host
 
 
 def guard(request):

@@ -10,6 +10,7 @@ from nova import context as nova_context
 from nova import exception, manager, objects, rpc
 from nova.conf import CONF
 from nova.monitoring import metrics
+from nova.notifications import tell
 from nova.scheduler import claims, groups, host_manager, rpcapi, selection
 from nova.scheduler.request import Request
 
@@ -52,7 +53,9 @@ class SchedulerManager(manager.Manager):
         decision = Decision(self, context, request_spec, list(instance_uuids), migration_uuid)
         result = 'error'
         try:
-            selections = decision.decide(alternates)
+            with tell.span('scheduler.select_destinations', tell.about(context, request_spec), 'nova-scheduler',
+                           self.host):
+                selections = decision.decide(alternates)
             result = 'placed'
             return selections
         except exception.NoValidHost:
@@ -193,11 +196,11 @@ def find_named_instances(context, request):
     if not uuids:
         return
     admin = nova_context.get_admin_context()
-    for cell in objects.CellMappingList.to_ask(admin):
-        with nova_context.target_cell(admin, cell) as cell_context:
-            for instance in objects.InstanceList.get_by_uuids(cell_context, list(uuids)):
-                # Another project's servers are nobody's business, and not told by who is kept away from them.
-                if context.can_see(instance.project_id):
-                    request.instance_hosts[instance.uuid] = instance.host
+    answers, _down = objects.cell.ask_each(
+        admin, lambda in_cell: objects.InstanceList.get_by_uuids(in_cell, list(uuids)).objects)
+    for instance in (instance for _cell, instances in answers for instance in instances):
+        # Another project's servers are nobody's business, and not told by who is kept away from them.
+        if context.can_see(instance.project_id):
+            request.instance_hosts[instance.uuid] = instance.host
 
 

@@ -7,6 +7,7 @@ import typing
 from nova import numa
 from nova.conf import CONF
 from nova.pci import devices as pci
+from nova.scheduler import traits
 
 
 class Amounts(typing.NamedTuple):
@@ -37,7 +38,7 @@ class Request:
         self.extra_specs = spec.flavor.extra_specs or {}
         self.numa = numa.constraints(self.extra_specs, self._properties(spec), spec.flavor.vcpus, spec.flavor.memory_mb)
         self.pci = pci.requests_of(self.extra_specs, self._properties(spec))
-        self.required_traits = spec.traits('required')
+        self.required_traits = spec.traits('required') | traits.needed(spec)
         self.forbidden_traits = spec.traits('forbidden')
         wanted = spec.availability_zone or CONF.default_schedule_zone
         self.zones = frozenset(zone.strip() for zone in wanted.split(',') if zone.strip()) if wanted else frozenset()

@@ -2,6 +2,8 @@
 """A database of one's own in a test, and rows in it."""
 
 import contextlib
+import functools
+import pathlib
 
 import sqlalchemy as sa
 
@@ -13,18 +15,33 @@ from nova.db import session
 from nova.objects import cell
 
 
+@functools.cache
+def _empty():
+    """The bytes of a SQLite database with all tables, made from the models."""
+    with sa.create_engine('sqlite://').begin() as conn:
+        _make_tables(conn)
+        return conn.connection.driver_connection.serialize()
+
+
+def _make_tables(bind):
+    bases = {family.base.Base for package in ('main', 'api') for family in db.families(package)
+             if hasattr(family, 'base')}
+    for base in bases:
+        base.metadata.create_all(bind)
+
+
 @contextlib.contextmanager
 def database(directory):
-    """SQLite with all tables, made from the models; yields its URL."""
+    """The configured database, SQLite by default, with all tables and what was in it; yields its URL."""
     objects.register_all()
     CONF.set_override('state_path', str(directory))
     url = session.main_url()
     try:
-        for package in ('main', 'api'):
-            for family in db.families(package):
-                base = getattr(family, 'base', None)
-                if base is not None:
-                    base.Base.metadata.create_all(session.engine(url))
+        file = pathlib.Path(sa.make_url(url).database)
+        if not url.startswith('sqlite'):
+            _make_tables(session.engine(url))
+        elif not file.exists():     # another process of the test may have made it
+            file.write_bytes(_empty())
         cell.forget_cache()
         yield url
     finally:
@@ -71,9 +88,11 @@ def servers(context=None, count=1, size=None, name='server', **values):
     """New servers as the API records them (BUILD, ordered); `values` are then written over their columns."""
     size = size or flavor()
     request = create.Request(name=name, flavor=size.flavorid, image='image', least=count, most=count)
-    plan = create.Plan(size, objects.ImageMeta.from_dict({'id': 'image', 'properties': {}}), None, None, count, {})
     context = context or member()
-    made, action_ids = create.record(context, request, plan)
+    _effective, *limits = objects.Quotas.server_limits(context, context.project_id, context.user_id)
+    image = objects.ImageMeta.from_dict({'id': 'image', 'properties': {}})
+    plan = create.Plan(request, size, image, None, None, count, limits)
+    made, action_ids = create.record(context, plan)
     if values:
         with session.writer(context) as conn:
             for server in made:

@@ -9,7 +9,10 @@
 Everything is below one temporary directory, and is gone afterwards.
 """
 
+import atexit
 import contextlib
+import fcntl
+import json
 import os
 import pathlib
 import secrets
@@ -23,11 +26,18 @@ import time
 
 import requests
 
+from nova.api.openstack import microversions
+from nova.tests.functional import coverage_recorder
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE_ID = '11111111-1111-1111-1111-111111111111'
-LATEST = '2.104'
-#: The directory of a site on SQLite that was set up and never started, once there is one.
-_TEMPLATE = []
+LATEST = microversions.text(microversions.MAX)
+#: The database server and the broker of sites whose daemons are separate.
+MYSQL = os.environ.get('NOVA_TEST_MYSQL', 'mysql+pymysql://root@127.0.0.1/').rstrip('/')
+RABBIT = os.environ.get('NOVA_TEST_RABBIT', 'rabbit://guest:guest@127.0.0.1:5672/').rstrip('/')
+#: Names the directory that has, or gets, a site on SQLite that was set up and never started; a run of many processes
+#: has one for all of them.
+TEMPLATE = 'NOVA_TEST_TEMPLATE'
 #: Daemons of a site of its own, in the order of their start.
 DAEMONS = ('nova-conductor', 'nova-scheduler', 'nova-network', 'nova-compute', 'nova-api')
 
@@ -36,6 +46,18 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _template():
+    """The directory of the template of sites, locked."""
+    if TEMPLATE not in os.environ:
+        os.environ[TEMPLATE] = tempfile.mkdtemp(prefix='nova-template-')
+        atexit.register(shutil.rmtree, os.environ[TEMPLATE], ignore_errors=True)
+    directory = pathlib.Path(os.environ[TEMPLATE])
+    with (directory / 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield directory
 
 
 def wait_for(condition, what, timeout_s=30, every_s=0.05):
@@ -51,7 +73,12 @@ def wait_for(condition, what, timeout_s=30, every_s=0.05):
 
 
 class Client:
-    """A small client of the Compute API; `call` gives the response, the others fail unless it is a success."""
+    """A small client of the Compute API; `call` gives the response, the others fail unless it is a success.
+
+    `examine` looks at every answer, if there is one: see `nova.tests.functional.conformance.check`.
+    """
+
+    examine = None
 
     def __init__(self, cloud, token='admin:demo', version=LATEST):
         self.cloud, self.token, self.version = cloud, token, version
@@ -62,7 +89,10 @@ class Client:
         version = version or self.version
         sent = {'X-Auth-Token': self.token, 'X-OpenStack-Nova-API-Version': version,
                 'OpenStack-API-Version': f'compute {version}', **(headers or {})}
-        return self.http.request(method, url, json=body, headers=sent, timeout=60, **kwargs)
+        answer = self.http.request(method, url, json=body, headers=sent, timeout=60, **kwargs)
+        if self.examine:
+            self.examine(method, answer.url, body, sent, answer.status_code, answer.content)
+        return answer
 
     def get(self, path, version=None):
         answer = self.call('GET', path, version=version)
@@ -91,7 +121,14 @@ class Client:
                 return server
             assert status == 'ERROR' or server['status'] != 'ERROR' or server['OS-EXT-STS:task_state'], \
                 server.get('fault')
-        return wait_for(there, f'server {server_id} {status}', timeout_s)
+        try:
+            return wait_for(there, f'server {server_id} {status}', timeout_s)
+        except AssertionError as error:
+            shown = self.get(f'/servers/{server_id}')['server']
+            actions = self.get(f'/servers/{server_id}/os-instance-actions')['instanceActions']
+            last = self.get(f'/servers/{server_id}/os-instance-actions/{actions[0]["request_id"]}')['instanceAction']
+            is_now = f'{shown["status"]}, {shown["OS-EXT-STS:task_state"]}'
+            raise AssertionError(f'{error}; it is {is_now}; {last}') from error
 
     def gone(self, server_id, timeout_s=60):
         wait_for(lambda: self.call('GET', f'/servers/{server_id}').status_code == 404, f'server {server_id} gone',
@@ -114,6 +151,8 @@ class Cloud:
         #: Appended to the database's URL.
         self.query = ''
         self._rabbit = transport.startswith('rabbit')
+        #: Of the commands that manage the broker: tells which one, if it is not the machine's.
+        self.broker_environ = {}
         self.transport = f'{transport}/{self._name}' if self._rabbit else transport
         self.settings = settings or {}
 
@@ -122,8 +161,7 @@ class Cloud:
         return cls(['nova-all'], settings, **kwargs)
 
     @classmethod
-    def daemons(cls, settings=None, database='mysql+pymysql://root@127.0.0.1',
-                transport='rabbit://guest:guest@127.0.0.1:5672', binaries=DAEMONS, **kwargs):
+    def daemons(cls, settings=None, database=MYSQL, transport=RABBIT, binaries=DAEMONS, **kwargs):
         return cls(list(binaries), settings, transport, database, **kwargs)
 
     @property
@@ -162,31 +200,29 @@ class Cloud:
         if self._server_url or self._rabbit:
             self._fill()
             return
-        # The commands take seconds: sites on SQLite begin as copies of the first one of this process.
-        if not _TEMPLATE:
-            self._fill()
-            _TEMPLATE.append(tempfile.TemporaryDirectory(prefix='nova-template-'))
-            self._copy(self.directory, pathlib.Path(_TEMPLATE[0].name))
-        else:
-            self._copy(pathlib.Path(_TEMPLATE[0].name), self.directory)
-
-    @staticmethod
-    def _copy(source, target):
-        shutil.copy(source / 'nova.sqlite', target)
-        shutil.copytree(source / 'state', target / 'state', dirs_exist_ok=True)
+        # The commands take seconds: sites on SQLite begin as copies of the first one.
+        with _template() as template:
+            if not (template / 'done').exists():
+                plain = Cloud([], directory=template)
+                plain.config = plain.write_config(template / 'nova.conf')
+                plain._fill()
+                (template / 'done').touch()
+        shutil.copy(template / 'nova.sqlite', self.directory)
+        shutil.copytree(template / 'state', self.directory / 'state', dirs_exist_ok=True)
 
     def _fill(self):
         (self.directory / 'state' / 'images').mkdir(parents=True)
         self._create_database()
         if self._rabbit:
             self._vhost('PUT')
-        self.manage('db', 'sync')
-        self.manage('api_db', 'sync')
-        self.manage('flavor', 'create', '--name', 'm1.test', '--id', '1', '--ram', '128', '--vcpus', '1', '--disk', '1')
         disk = self.directory / 'disk.raw'
         disk.write_bytes(b'\0' * 65536)
-        self.manage('image', 'register', str(disk), '--name', 'guest', '--disk-format', 'raw', '--id', IMAGE_ID,
-                    '--public')
+        self._run_python(
+            'import json; from nova.cmd.manage import main; '
+            'sys.exit(next((code for code in map(main, json.loads(sys.argv[1])) if code), 0))',
+            json.dumps([[f'--config-file={self.config}', *command.split()] for command in (
+                'db sync', 'api_db sync', 'flavor create --name m1.test --id 1 --ram 128 --vcpus 1 --disk 1',
+                f'image register {disk} --name guest --disk-format raw --id {IMAGE_ID} --public')]))
 
     def write_config(self, path, **changes):
         """Write the configuration of a daemon: the site's, with `changes` ({section: {option: value}})."""
@@ -225,7 +261,8 @@ class Cloud:
         log = (self.directory / 'log' / f'{name or binary}.out').open('ab')
         self.processes[name or binary] = subprocess.Popen(
             [*prefix, sys.executable, '-W', 'ignore', '-c', (f'import sys; from nova.cmd.{module} import main; '
-             f'sys.argv[0] = {binary!r}; sys.exit(main())'), '--config-file', str(config or self.config)],
+             f'{coverage_recorder.in_daemon(module)}sys.argv[0] = {binary!r}; sys.exit(main())'),
+             '--config-file', str(config or self.config)],
             cwd=ROOT, stdout=log, stderr=log, env={**os.environ, 'PYTHONPATH': str(ROOT)}, start_new_session=True)
         log.close()
 
@@ -283,10 +320,14 @@ class Cloud:
 
     def manage(self, *words, check=True):
         """nova-manage, with this site's configuration; its output."""
-        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', ('import sys; from nova.cmd.manage import main; '
-                               'sys.argv[0] = "nova-manage"; sys.exit(main())'), '--config-file', str(self.config),
-                               *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-        assert not check or done.returncode == 0, f'nova-manage {" ".join(words)}: {done.stdout}{done.stderr}'
+        return self._run_python('from nova.cmd.manage import main; sys.argv[0] = "nova-manage"; sys.exit(main())',
+                                '--config-file', str(self.config), *words, check=check)
+
+    @staticmethod
+    def _run_python(code, *words, check=True):
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', f'import sys; {code}', *words], cwd=ROOT,
+                              capture_output=True, text=True, check=False, timeout=120)
+        assert not check or done.returncode == 0, f'{" ".join(words)}: {done.stdout}{done.stderr}'
         return done.stdout
 
     def sql(self, statement):
@@ -339,8 +380,12 @@ class Cloud:
 
     def _vhost(self, method):
         """Make or remove a virtual host of our own at the broker."""
-        verb = {'PUT': 'add_vhost', 'DELETE': 'delete_vhost'}[method]
-        subprocess.run(['rabbitmqctl', '-q', verb, self._name], check=method == 'PUT', capture_output=True)
-        if method == 'PUT':
-            subprocess.run(['rabbitmqctl', '-q', 'set_permissions', '-p', self._name, 'guest', '.*', '.*', '.*'],
-                           check=True, capture_output=True)
+        making = method == 'PUT'
+        self.rabbitmqctl('add_vhost' if making else 'delete_vhost', self._name, check=making)
+        if making:
+            user = self.transport.partition('//')[2].partition(':')[0]
+            self.rabbitmqctl('set_permissions', '-p', self._name, user, '.*', '.*', '.*')
+
+    def rabbitmqctl(self, *words, check=True):
+        subprocess.run(['rabbitmqctl', '-q', *words], check=check, capture_output=True,
+                       env={**os.environ, **self.broker_environ})

@@ -6,7 +6,7 @@ import pathlib
 
 from oslo_concurrency import processutils
 
-from nova import conf
+from nova import conf, exception
 
 CONF = conf.CONF
 GIB = 1024 ** 3
@@ -24,22 +24,25 @@ def connection_info(volume_id):
             'data': {'device_path': str(_path('volume', volume_id)), 'format': 'raw'}}
 
 
-def make(volume_id, size_gb, snapshot_id=None):
-    """The file of a new volume: empty, or a copy of a snapshot."""
+def make(volume_id, size_gb, source=None):
+    """The file of a new volume: empty, or a copy of ('snapshot' or 'volume', id)."""
     path = _path('volume', volume_id)
-    if snapshot_id:
-        _copy(_path('snapshot', snapshot_id), path)
+    if source:
+        _copy(_path(*source), path)
     else:
         path.touch(mode=0o660)
     os.truncate(path, size_gb * GIB)
 
 
 def fill(volume_id, size_gb, image_api, context, image_id):
-    """Make a new volume's content that of an image.  Raises what the image service raises."""
+    """Make a volume's content that of an image.  Raises InvalidInput (too small), what the image service raises."""
     path = _path('volume', volume_id)
     fetched = path.with_suffix('.part')
     try:
         inspection = image_api.download(context, image_id, dest_path=str(fetched))
+        if inspection.virtual_size > size_gb * GIB:
+            raise exception.InvalidInput(reason=f'size: {size_gb} GB is less than the {inspection.virtual_size} bytes '
+                                                f'of image {image_id}')
         if inspection.format == 'raw':
             fetched.rename(path)
         else:

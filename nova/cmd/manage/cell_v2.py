@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cells, and which hosts are in which."""
 
+import re
+
 from oslo_utils import uuidutils
 
 from nova import context as nova_context
-from nova import objects
+from nova import exception, objects
 from nova.cmd.manage.arguments import arg
 from nova.objects import cell as cells
 
@@ -12,8 +14,13 @@ _CELL1 = 'cell1'
 
 
 def _row(cell):
-    return {'name': cell.name, 'uuid': cell.uuid, 'transport_url': cell.transport_url or '(configured)',
-            'database_connection': cell.database_connection or '(configured)', 'disabled': cell.disabled}
+    return {'name': cell.name, 'uuid': cell.uuid, 'transport_url': _shown(cell.transport_url),
+            'database_connection': _shown(cell.database_connection), 'disabled': cell.disabled}
+
+
+def _shown(url):
+    """A URL without its passwords."""
+    return re.sub(r'(://|,)([^:/@,]*):[^@/]*@', r'\1\2:***@', url) if url else '(configured)'
 
 
 def _make(context, name, uuid, transport_url=None, database_connection=None):
@@ -21,7 +28,7 @@ def _make(context, name, uuid, transport_url=None, database_connection=None):
         if cell.uuid == uuid or (name and cell.name == name):
             return cell
     cell = objects.CellMapping(context, uuid=uuid, name=name, transport_url=transport_url,
-                               database_connection=database_connection)
+                               database_connection=database_connection, disabled=False)
     cell.create()
     return cell
 
@@ -43,6 +50,8 @@ def map_cell0(context):
 @arg('--database_connection', help='of its tables; the configured one unless given')
 def create_cell(context, name, transport_url, database_connection):
     """Record a cell."""
+    if any(cell.name == name for cell in objects.CellMappingList.get_all(context)):
+        raise exception.Conflict(reason=f'there is a cell {name}')
     return _row(_make(context, name, uuidutils.generate_uuid(), transport_url, database_connection))
 
 

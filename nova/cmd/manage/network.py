@@ -13,7 +13,9 @@ def _row(network):
 
 @arg('--label', required=True)
 @arg('--cidr', required=True, help='IPv4 range, as 10.0.0.0/24')
+@arg('--cidr-v6', help='IPv6 range beside it, as fd00:1::/64')
 @arg('--gateway', help='the first address unless given')
+@arg('--gateway-v6', help='the first address of the IPv6 range unless given')
 @arg('--dns1')
 @arg('--dns2')
 @arg('--bridge', help='[DEFAULT]flat_network_bridge unless given')
@@ -23,6 +25,9 @@ def _row(network):
 @arg('--allowed-start', help='first address for servers')
 @arg('--allowed-end', help='last address for servers')
 @arg('--mtu', type=int)
+@arg('--num-networks', type=int, help='divide the range into so many networks; the first is shown')
+@arg('--network-size', type=int, help='addresses of each of them, a power of two')
+@arg('--vlan', dest='vlan_start', type=int, help='VLAN of the first; the others get the next ones')
 def create(context, label, cidr, **values):
     """Make a network."""
     return _row(api.API().create(context, label, cidr, **{name: value for name, value in values.items()

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """How answers are printed: tables for people, json, yaml, csv and value for programs."""
 
+import contextlib
 import csv
 import datetime
 import json
 import sys
 
 import yaml
+
+
+class Left(list):
+    """Rows about work of which something is left: the exit status is 3."""
+
 
 FORMATS = ('table', 'json', 'yaml', 'csv', 'value')
 
@@ -73,3 +79,21 @@ def _value(names, rows, one):
 
 
 PRINTERS = {'table': _table, 'json': _json, 'yaml': _yaml, 'csv': _csv, 'value': _value}
+
+
+@contextlib.contextmanager
+def progress(what, total=None, unit=''):
+    """A bar on stderr while something long is done, if somebody watches: gives `show(how much is done so far)`.
+
+    :param total: how much there is, None where nobody knows: then the bar only counts.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich import console, progress  # only for people
+    columns = (progress.TextColumn('{task.description}'), progress.BarColumn(),
+               progress.DownloadColumn() if unit == 'bytes' else progress.MofNCompleteColumn(),
+               progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=console.Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -16,7 +16,7 @@ def list_services(context):
     return [{'binary': one.binary, 'host': one.host, 'zone': one.availability_zone,
              'status': 'disabled' if one.disabled else 'enabled',
              'state': 'up' if hosts.servicegroup.service_is_up(one) else 'down', 'updated_at': one.last_seen_up}
-            for one in hosts.service_list(context)]
+            for one in hosts.service_list(context)[0]]
 
 
 @arg('host')

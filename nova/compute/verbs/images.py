@@ -18,14 +18,20 @@ class ImageVerbs(Verbs):
     def snapshot(self, context, instance, name, extra_properties=None):
         """Begin an image of a server's disk; returns the image's record, which has no content yet.
 
-        Raises VolumeBackedNotSupported, and what the image service raises.
+        That of a server that boots from a volume names snapshots of its volumes (`nova.compute.volume_images`).
+        Raises what the image service raises.
         """
         return self._snapshot(context, instance, 'snapshot', name, {'image_type': 'snapshot',
                                                                     **(extra_properties or {})}, {})
 
     @in_cell
     def backup(self, context, instance, name, backup_type, rotation, extra_properties=None):
-        """As `snapshot`; of the backups of this type only the newest `rotation` are kept."""
+        """As `snapshot`; of the backups of this type only the newest `rotation` are kept.
+
+        Raises VolumeBackedNotSupported.
+        """
+        if not instance.image_ref:
+            raise exception.VolumeBackedNotSupported(instance_id=instance.uuid)
         return self._snapshot(context, instance, 'backup', name, {
             **(extra_properties or {}), 'image_type': 'backup', 'backup_type': backup_type},
             {'backup_type': backup_type, 'rotation': rotation})
@@ -38,8 +44,6 @@ class ImageVerbs(Verbs):
 
     def _new_image(self, context, instance, name, properties):
         """Record an image of a server, without content."""
-        if not instance.image_ref:
-            raise exception.VolumeBackedNotSupported(instance_id=instance.uuid)
         return self.image.create(context, image_of(instance, name, properties))
 
     def _with_image(self, context, instance, row, method, image, args):

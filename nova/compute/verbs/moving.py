@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers on other hosts, or of another size: resize, migrate, live migrate, evacuate."""
 
-from nova import context as nova_context
 from nova import exception, objects
 from nova.compute import create, records, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
@@ -20,9 +19,9 @@ class MovingVerbs(Verbs):
         Raises CannotResizeToSameFlavor, CannotResizeDisk, FlavorNotFound, ComputeHostNotFound,
         CannotMigrateToSameHost, TooManyInstances, ComputeServiceUnavailable.
         """
-        action = 'resize' if flavor_id else 'migrate'
+        action = 'migrate' if flavor_id is None else 'resize'
         row = states.require(context, instance, action)
-        flavor = self._new_flavor(context, instance, flavor_id) if flavor_id else instance.flavor
+        flavor = instance.flavor if flavor_id is None else self._new_flavor(context, instance, flavor_id)
         if host is not None:
             self._require_other_host(context, instance, host)
         if not self._host_is_up(context, instance.host):
@@ -31,7 +30,7 @@ class MovingVerbs(Verbs):
         most = {'cores': max(flavor.vcpus, old['cores']), 'ram': max(flavor.memory_mb, old['ram'])}
         objects.Quotas.resize(context, instance.uuid, instance.project_id, most)
         values = migration_obj.new_values(
-            context, instance, migration_obj.RESIZE if flavor_id else migration_obj.COLD, 'pre-migrating',
+            context, instance, migration_obj.COLD if flavor_id is None else migration_obj.RESIZE, 'pre-migrating',
             old_flavor=instance.flavor.snapshot(), new_flavor=flavor.snapshot(), new_instance_type_id=flavor.id)
         try:
             action_id = records.order(context, instance, row, 'nova-conductor', None, 'cold_migrate', {
@@ -168,16 +167,16 @@ class MovingVerbs(Verbs):
 
     def get_migrations(self, context, filters, limit=None, marker=None):
         """Migrations of all cells, newest first; see `MigrationList.get_by_filters`.  Raises MarkerNotFound."""
-        found, known = [], marker is None
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as in_cell_context:
-                try:
-                    found.extend(objects.MigrationList.get_by_filters(in_cell_context, filters, limit, marker))
-                    known = True
-                except exception.MarkerNotFound:
-                    found.extend(objects.MigrationList.get_by_filters(in_cell_context, filters, limit))
-        if not known:
+        def ask(in_cell_context):
+            try:
+                return True, objects.MigrationList.get_by_filters(in_cell_context, filters, limit, marker).objects
+            except exception.MarkerNotFound:
+                return False, objects.MigrationList.get_by_filters(in_cell_context, filters, limit).objects
+
+        answers = [answer for _cell, answer in objects.cell.ask_each(context, ask)[0]]
+        if not any(known for known, _migrations in answers):
             raise exception.MarkerNotFound(marker=marker)
+        found = [migration for _known, migrations in answers for migration in migrations]
         found.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return found[:limit]
 

@@ -4,6 +4,8 @@
 from nova import exception, objects
 from nova.compute import passwords, records, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
+from nova.conf import CONF
+from nova.notifications import servers as notifications
 
 #: In how many pieces the metadata service keeps a guest's password.
 PASSWORD_PARTS = 4
@@ -16,9 +18,11 @@ class StateVerbs(Verbs):
     @in_cell
     def update(self, context, instance, changes):
         """Change columns of a server that no host has to know: display_name, access addresses, description, …"""
+        before = notifications.state_of(instance)
         for name, value in changes.items():
             setattr(instance, name, value)
         instance.save()
+        notifications.changed(context, instance, before)
         return instance
 
     @in_cell
@@ -65,9 +69,11 @@ class StateVerbs(Verbs):
     @in_cell
     def reset_state(self, context, instance, error=False):
         """Say what a server's state is, whatever it was (administrators)."""
+        before = notifications.state_of(instance)
         instance.vm_state = vm_states.ERROR if error else vm_states.ACTIVE
         instance.task_state = None
         records.note(context, instance, 'resetState', instance.obj_get_changes())
+        notifications.changed(context, instance, before)
 
     @in_cell
     def lock(self, context, instance, reason=None):
@@ -106,12 +112,18 @@ class StateVerbs(Verbs):
         self._order(context, instance, 'set_admin_password', 'set_admin_password', {'new_pass': password})
 
     @in_cell
-    def rescue(self, context, instance, rescue_password=None, rescue_image_ref=None):
+    def rescue(self, context, instance, rescue_password=None, rescue_image_ref=None, allow_bfv_rescue=False):
         """Start a server from another image, with its own disk beside it; returns the password of the rescue system.
 
+        :param allow_bfv_rescue: also one that boots from a volume, where its host can.
         Raises ImageNotFound, ImageNotActive for the image; InstanceNotRescuable.
         """
         states.require(context, instance, 'rescue')
+        self._require_root_disk(context, instance, allow_bfv_rescue)
+        if not (rescue_image_ref or CONF.rescue_image_id or instance.image_ref):
+            raise exception.InstanceNotRescuable(
+                instance_id=instance.uuid, reason='it boots from a volume and so has no image of its own; '
+                                                  'rescue_image_ref has to name one')
         if rescue_image_ref:
             found = self.image.get(context, rescue_image_ref)
             if (found.get('status') or 'active').lower() != 'active':
@@ -120,6 +132,20 @@ class StateVerbs(Verbs):
         self._order(context, instance, 'rescue', 'rescue_instance',
                     {'rescue_password': password, 'rescue_image_ref': rescue_image_ref})
         return password
+
+    @staticmethod
+    def _require_root_disk(context, instance, or_volume):
+        """Raises InstanceNotRescuable for one that boots from a volume, unless that is allowed and its host can."""
+        bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
+        if not any(bdm.is_root and bdm.is_volume for bdm in bdms):
+            return
+        if not or_volume:
+            raise exception.InstanceNotRescuable(instance_id=instance.uuid,
+                                                 reason='it boots from a volume, which needs version 2.87')
+        node = objects.ComputeNode.get_by_host_and_nodename(context, instance.host, instance.node)
+        if 'COMPUTE_RESCUE_BFV' not in (node.traits or ()):
+            raise exception.InstanceNotRescuable(instance_id=instance.uuid,
+                                                 reason='it boots from a volume, which its host cannot rescue')
 
     @in_cell
     def unrescue(self, context, instance):

@@ -6,6 +6,7 @@ import functools
 from nova import exception, objects, volume
 from nova.compute import block_devices, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
+from nova.notifications import servers as notifications
 
 
 class VolumeVerbs(Verbs):
@@ -42,6 +43,7 @@ class VolumeVerbs(Verbs):
         if found.multiattach and not supports_multiattach:
             raise exception.InvalidVolume(reason=f'volume {volume_id} may be attached to several servers, which needs '
                                                  'version 2.60')
+        self.volume.require_zone(found, instance.availability_zone)
         bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
         if any(bdm.volume_id == volume_id for bdm in bdms):
             raise exception.InvalidVolume(reason=f'volume {volume_id} is attached to this server already')
@@ -54,8 +56,8 @@ class VolumeVerbs(Verbs):
             self.volume.attachment_delete(context, attachment_id)
             raise
         if instance.vm_state == vm_states.SHELVED_OFFLOADED:
-            self.volume.attachment_complete(context, attachment_id, device)    # its host will connect it
-            return bdm
+            with notifications.span(context, 'volume_attach', instance, volume_id=volume_id):
+                return bdm      # the host that will have it connects it
         try:
             self._order(context, instance, action, 'attach_volume', {'bdm_uuid': bdm.uuid})
         except exception.NovaException:
@@ -72,16 +74,17 @@ class VolumeVerbs(Verbs):
         bdm = self.get_volume_attachment(context, instance, volume_id)
         if bdm.is_root:
             raise exception.InvalidVolume(reason=f'volume {volume_id} is the root disk of the server')
-        found = self.volume.get(context, volume_id)
-        found.change({'status': 'detaching'}, ['in-use'])
         if instance.vm_state == vm_states.SHELVED_OFFLOADED:
-            bdm.destroy()
-            self.volume.attachment_delete(context, bdm.attachment_id)
+            # No host has it: it is only promised.
+            with notifications.span(context, 'volume_detach', instance, volume_id=volume_id):
+                bdm.destroy()
+                self.volume.attachment_delete(context, bdm.attachment_id)
             return
+        self.volume.begin_detaching(context, volume_id)
         try:
             self._order(context, instance, 'detach_volume', 'detach_volume', {'bdm_uuid': bdm.uuid})
         except exception.NovaException:
-            found.change({'status': 'in-use'})
+            self.volume.roll_detaching(context, volume_id)
             raise
 
     @in_cell
@@ -92,13 +95,17 @@ class VolumeVerbs(Verbs):
         old, new = self.volume.get(context, old_volume_id), self.volume.get(context, new_volume_id)
         if new.size_gb < old.size_gb:
             raise exception.InvalidVolume(reason=f'volume {new.id} is smaller than volume {old.id}')
-        attachment_id = self.volume.attachment_create(context, new_volume_id, instance.uuid)
+        self.volume.begin_detaching(context, old_volume_id)
+        attachment_id = None
         try:
+            attachment_id = self.volume.attachment_create(context, new_volume_id, instance.uuid)
             self._order(context, instance, 'swap_volume', 'swap_volume', {
                 'bdm_uuid': bdm.uuid, 'new_volume_id': new_volume_id, 'new_attachment_id': attachment_id,
                 'resize_to': new.size_gb})
         except exception.NovaException:
-            self.volume.attachment_delete(context, attachment_id)
+            if attachment_id is not None:
+                self.volume.attachment_delete(context, attachment_id)
+            self.volume.roll_detaching(context, old_volume_id)
             raise
 
     @in_cell

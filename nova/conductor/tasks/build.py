@@ -4,7 +4,7 @@
 from oslo_log import log
 
 from nova import exception, objects
-from nova.compute import operations, task_states, vm_states
+from nova.compute import build, operations, vm_states
 from nova.conf import CONF
 
 LOG = log.getLogger(__name__)
@@ -91,7 +91,7 @@ def _hand_over(op, spec, selections):
     values = {'host': chosen.host, 'node': chosen.node, 'launched_on': chosen.host,
               'compute_id': chosen.compute_node_id, 'availability_zone': chosen.availability_zone,
               'placement': chosen.placement,
-              'vm_state': vm_states.BUILDING, 'task_state': task_states.SCHEDULING}
-    op.hand_over('nova-compute', chosen.host, 'build_and_run_instance', args=op.args, values=values,
+              'vm_state': vm_states.BUILDING, 'task_state': build.first_state(op)}
+    op.hand_over('nova-compute', chosen.host, 'build_and_run_instance', values=values,
                  details=f'Chose {chosen.host}')
     op.host.compute_rpcapi.ring(op.context, chosen.host, 'build_and_run_instance', op.action.id)

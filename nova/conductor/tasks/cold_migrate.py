@@ -21,5 +21,5 @@ def cold_migrate(op):
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid],
                                                           migration_uuid=migration.uuid)[0][0]
     destination.chose(migration, chosen)
-    op.hand_over('nova-compute', chosen.host, 'prep_resize', args=op.args, details=f'Chose {chosen.host}')
+    op.hand_over('nova-compute', chosen.host, 'prep_resize', details=f'Chose {chosen.host}')
     op.host.compute_rpcapi.ring(op.context, chosen.host, 'prep_resize', op.action.id)

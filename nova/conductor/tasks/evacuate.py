@@ -21,5 +21,5 @@ def evacuate(op):
                                                           migration_uuid=migration.uuid)[0][0]
     destination.chose(migration, chosen)
     migration.change({'status': 'pre-migrating'})
-    op.hand_over('nova-compute', chosen.host, 'rebuild_on_other_host', args=op.args, details=f'Chose {chosen.host}')
+    op.hand_over('nova-compute', chosen.host, 'rebuild_on_other_host', details=f'Chose {chosen.host}')
     op.host.compute_rpcapi.ring(op.context, chosen.host, 'rebuild_on_other_host', op.action.id)

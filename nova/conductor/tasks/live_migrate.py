@@ -20,7 +20,12 @@ def live_migrate(op):
     op.undo(destination.give_up, migration)
     wanted, refused = op.args.get('host'), []
     for _try in range(1 if wanted else _TRIES):
-        chosen = _choose(op, migration, wanted, refused)
+        try:
+            chosen = _choose(op, migration, wanted, refused)
+        except exception.NoValidHost:
+            if not refused:
+                raise
+            break       # the reasons of those that were asked say more
         try:
             migrate_data = op.host.compute_rpcapi.check_can_live_migrate_destination(
                 op.context, op.instance, chosen.host, op.args.get('block_migration'), op.args.get('disk_over_commit'))

@@ -16,7 +16,7 @@ def rebuild(op):
     op.host.scheduler_rpcapi.select_destinations(op.context, _question(op), [op.instance.uuid], alternates=0,
                                                  migration_uuid=check)
     objects.Claim.release(op.context, op.instance.uuid, check)
-    op.hand_over('nova-compute', op.instance.host, 'rebuild_instance', args=op.args)
+    op.hand_over('nova-compute', op.instance.host, 'rebuild_instance')
     op.host.compute_rpcapi.ring(op.context, op.instance.host, 'rebuild_instance', op.action.id)
 
 

@@ -6,7 +6,7 @@ What the host still has of it is removed when the host comes back (`nova.compute
 
 from oslo_log import log
 
-from nova.compute import shelve, volumes
+from nova.compute import shares, shelve, volumes
 from nova.compute.operations import carries_out
 
 LOG = log.getLogger(__name__)
@@ -17,6 +17,7 @@ def terminate(op):
     """Free what the records hold: addresses here, claims and the rest with the server's row."""
     op.host.network.deallocate_for_instance(op.context, op.instance)
     volumes.give_back_all(op.host, op.context, op.bdms)
+    shares.leave_all(op)
     shelve.forget(op)
     op.destroys(vm_state='deleted')
     if op.instance.host:

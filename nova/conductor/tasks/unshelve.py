@@ -17,6 +17,6 @@ def unshelve(op):
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0][0]
     values = {'host': chosen.host, 'node': chosen.node, 'compute_id': chosen.compute_node_id,
               'availability_zone': chosen.availability_zone, 'placement': chosen.placement}
-    op.hand_over('nova-compute', chosen.host, 'unshelve_instance', args=op.args, details=f'Chose {chosen.host}',
+    op.hand_over('nova-compute', chosen.host, 'unshelve_instance', details=f'Chose {chosen.host}',
                  values=values)
     op.host.compute_rpcapi.ring(op.context, chosen.host, 'unshelve_instance', op.action.id)

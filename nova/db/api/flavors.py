@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flavors, their extra specs (in the row), and who may use the private ones."""
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from nova.db import paging
 from nova.db.api import base
 from nova.db.types import BIG_ID, LONG_TEXT, Json
 
@@ -54,7 +57,7 @@ def accessible(project_id):
 def select(conn, where=(), sort=(), limit=None):
     statement = sa.select(*flavors.columns).where(*where)
     for column, direction in sort:
-        statement = statement.order_by(column.asc() if direction == 'asc' else column.desc())
+        statement = statement.order_by(paging.ordered(conn, column, direction))
     if limit is not None:
         statement = statement.limit(limit)
     return conn.execute(statement).mappings().all()
@@ -62,10 +65,16 @@ def select(conn, where=(), sort=(), limit=None):
 
 def by_flavorid(conn, flavorid, project_id=None):
     """The flavor with this public id; None if there is none that the project (None: anybody) may use."""
-    where = [flavors.c.flavorid == flavorid]
-    if project_id is not None:
-        where.append(accessible(project_id))
-    return next(iter(select(conn, where)), None)
+    return conn.execute(_by_flavorid(project_id is not None),
+                        {'of_flavorid': flavorid, 'of_project': project_id}).mappings().one_or_none()
+
+
+@functools.cache
+def _by_flavorid(of_project):
+    where = [flavors.c.flavorid == sa.bindparam('of_flavorid')]
+    if of_project:
+        where.append(accessible(sa.bindparam('of_project')))
+    return sa.select(*flavors.columns).where(*where)
 
 
 def insert(conn, values):

@@ -114,6 +114,16 @@ def usage(conn, project_id, user_id=None):
     return tuple(int(value) for value in conn.execute(statement).one())
 
 
+def in_cells(conn, cell_ids, project_id, limit):
+    """The newest servers of a project (None: of all) in some cells."""
+    c = instances.c
+    where = [c.cell_id.in_(cell_ids), c.queued_for_delete.is_(False)]
+    if project_id is not None:
+        where.append(c.project_id == project_id)
+    return conn.execute(sa.select(*c).where(*where).order_by(c.created_at.desc(), c.id.desc())
+                        .limit(limit)).mappings().all()
+
+
 def unplaced(conn, before, limit=200):
     """UUIDs of the newest servers without a cell that were asked for before the moment."""
     c = instances.c

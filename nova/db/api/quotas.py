@@ -5,12 +5,14 @@
 project do not both take the last place.
 """
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy import orm
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import mysql
 
 from nova.db.api import base
-from nova.db.types import BIG_ID
+from nova.db.types import BIG_ID, insert_new
 
 
 class QuotaLimit(base.Timestamps, base.Base):
@@ -41,11 +43,17 @@ limits, locks = QuotaLimit.__table__, QuotaLock.__table__
 
 def select(conn, project_id, user_id=None):
     """[(kind, resource, limit)] that matter to a project (and user): kind is 'class', 'project' or 'user'."""
+    return [('class' if row.class_name else 'user' if row.user_id else 'project', row.resource, row.hard_limit)
+            for row in conn.execute(_selecting(), {'of_project': project_id, 'of_user': user_id or ''})]
+
+
+@functools.cache
+def _selecting():
     c = limits.c
     who = [sa.and_(c.class_name == 'default', c.project_id == '', c.user_id == ''),
-           sa.and_(c.class_name == '', c.project_id == project_id, c.user_id.in_(['', user_id or '']))]
-    return [('class' if row.class_name else 'user' if row.user_id else 'project', row.resource, row.hard_limit)
-            for row in conn.execute(sa.select(c.class_name, c.user_id, c.resource, c.hard_limit).where(sa.or_(*who)))]
+           sa.and_(c.class_name == '', c.project_id == sa.bindparam('of_project'),
+                   c.user_id.in_(['', sa.bindparam('of_user')]))]
+    return sa.select(c.class_name, c.user_id, c.resource, c.hard_limit).where(sa.or_(*who))
 
 
 def of_class(conn, class_name):
@@ -81,5 +89,5 @@ def hold(conn, project_id):
         return
     held = sa.select(locks.c.project_id).where(locks.c.project_id == project_id).with_for_update()
     if conn.execute(held).first() is None:
-        conn.execute(postgresql.insert(locks).values(project_id=project_id).on_conflict_do_nothing())
+        conn.execute(insert_new(conn, locks).values(project_id=project_id))
         conn.execute(held).first()

@@ -95,6 +95,10 @@ def change(conn, volume_id, values, statuses=None):
     return conn.execute(statement.values({'updated_at': utcnow(), **values})).rowcount == 1
 
 
+def change_snapshot(conn, snapshot_id, values):
+    conn.execute(snapshots.update().where(snapshots.c.id == snapshot_id).values({'updated_at': utcnow(), **values}))
+
+
 def attachments_of(conn, volume_ids):
     """{volume id: [row, …]}"""
     found = {}

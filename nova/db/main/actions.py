@@ -6,11 +6,12 @@ An action's row is the record that users read, and the work order that a service
 """
 
 import datetime
+import functools
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from nova.db.main import base
+from nova.db.main import base, instances
 from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, utcnow
 
 PENDING, RUNNING, DONE = 'pending', 'running', 'done'
@@ -78,8 +79,22 @@ def insert(conn, values):
     return conn.execute(actions.insert(), values).inserted_primary_key[0]
 
 
-def by_id(conn, action_id):
-    return conn.execute(sa.select(*actions.columns).where(actions.c.id == action_id)).mappings().one_or_none()
+# Statements of each operation are made once: that takes longer than running them does.
+
+@functools.cache
+def _with_server():
+    c = instances.instances.c
+    return sa.select(*actions.columns, *c).where(actions.c.id == sa.bindparam('of_id')).outerjoin_from(
+        actions, instances.instances, sa.and_(c.uuid == actions.c.instance_uuid, c.deleted == 0))
+
+
+def with_server(conn, action_id):
+    """(the action, its server or None), as mappings by the names of the columns."""
+    row = conn.execute(_with_server(), {'of_id': action_id}).one()
+    split = len(actions.columns)
+    action = dict(zip(actions.columns.keys(), row[:split], strict=True))
+    server = dict(zip(instances.instances.columns.keys(), row[split:], strict=True))
+    return action, server if server['id'] is not None else None
 
 
 def of_instance(conn, instance_uuid, limit=None, marker=None, since=None, before=None):
@@ -106,23 +121,41 @@ def by_request(conn, instance_uuid, request_id):
                         .order_by(c.id.desc())).mappings().first()
 
 
-def take(conn, action_id, binary, host, start_id, lease_until):
-    """Make a pending order one's own; False when somebody else has it or it is done."""
+def take(conn, action_id, binary, host, start_id, lease_until, held_since):
+    """Make a pending order one's own; False when somebody else has it or it is done.
+
+    One that has been the owner's since `held_since` is taken again: who asks does not work on it, so that its end, or
+    the news that it was taken, went astray.
+    """
+    return conn.execute(_taking(), {
+        'of_id': action_id, 'of_binary': binary, 'of_host': host, 'of_start': start_id, 'held_since': held_since,
+        'owner': host, 'owner_start_id': start_id, 'lease_until': lease_until}).rowcount == 1
+
+
+@functools.cache
+def _taking():
     c = actions.c
-    return conn.execute(
-        actions.update()
-        .where(c.id == action_id, c.state == PENDING, c.binary == binary, sa.or_(c.host.is_(None), c.host == host))
-        .values(state=RUNNING, owner=host, owner_start_id=start_id, lease_until=lease_until,
-                attempts=c.attempts + 1)).rowcount == 1
+    return actions.update().where(
+        c.id == sa.bindparam('of_id'), c.binary == sa.bindparam('of_binary'),
+        sa.or_(sa.and_(c.state == PENDING, sa.or_(c.host.is_(None), c.host == sa.bindparam('of_host'))),
+               sa.and_(c.state == RUNNING, c.owner_start_id == sa.bindparam('of_start'),
+                       c.updated_at <= sa.bindparam('held_since')))
+    ).values(state=RUNNING, attempts=c.attempts + 1)
 
 
 def change(conn, action_id, values, owner_start_id=None):
     """Change an order that this owner holds (None: whoever does); False when it is not held any more."""
+    return conn.execute(_changing(owner_start_id is not None),
+                        {**values, 'of_id': action_id, 'of_start': owner_start_id}).rowcount == 1
+
+
+@functools.cache
+def _changing(of_owner):
     c = actions.c
-    statement = actions.update().where(c.id == action_id, c.state != DONE)
-    if owner_start_id is not None:
-        statement = statement.where(c.owner_start_id == owner_start_id, c.state == RUNNING)
-    return conn.execute(statement.values(values)).rowcount == 1
+    statement = actions.update().where(c.id == sa.bindparam('of_id'), c.state != DONE)
+    if of_owner:
+        statement = statement.where(c.owner_start_id == sa.bindparam('of_start'), c.state == RUNNING)
+    return statement
 
 
 def renew(conn, start_id, lease_until):
@@ -132,13 +165,15 @@ def renew(conn, start_id, lease_until):
                         .values(lease_until=lease_until, updated_at=c.updated_at)).rowcount
 
 
-def pending(conn, binary, host, older_than):
-    """Orders for this service that nobody took since `older_than`."""
+def pending(conn, binary, host, older_than, start_id, held_since):
+    """Orders for this service that nobody took since `older_than`, or that its start holds since `held_since`."""
     c = actions.c
     return conn.execute(
         sa.select(c.id, c.method, c.context)
-        .where(c.state == PENDING, c.binary == binary, sa.or_(c.host.is_(None), c.host == host),
-               c.updated_at <= older_than).order_by(c.id).limit(100)).mappings().all()
+        .where(c.binary == binary, sa.or_(
+            sa.and_(c.state == PENDING, sa.or_(c.host.is_(None), c.host == host), c.updated_at <= older_than),
+            sa.and_(c.state == RUNNING, c.owner_start_id == start_id, c.updated_at <= held_since)))
+        .order_by(c.id).limit(100)).mappings().all()
 
 
 def running(conn, owner, except_start_id=None):
@@ -178,8 +213,17 @@ def start_event(conn, values):
 
 
 def finish_events(conn, action_id, values):
-    """Finish every event of the action that is still open."""
-    conn.execute(events.update().where(events.c.action_id == action_id, events.c.finish_time.is_(None)).values(values))
+    """Finish every event of the action that is still open; how many."""
+    return conn.execute(_finishing(), {**values, 'of_id': action_id}).rowcount
+
+
+@functools.cache
+def _finishing():
+    return events.update().where(events.c.action_id == sa.bindparam('of_id'), events.c.finish_time.is_(None))
+
+
+def finish_event(conn, event_id, values):
+    conn.execute(events.update().where(events.c.id == event_id).values(values))
 
 
 def events_of(conn, action_ids):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Block device mappings: the disks a server asked for."""
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -54,25 +56,25 @@ def insert(conn, rows):
         conn.execute(devices.insert(), rows)
 
 
+@functools.cache
+def _of_instances():
+    c = devices.c
+    return sa.select(*devices.columns).where(
+        c.instance_uuid.in_(sa.bindparam('uuids', expanding=True)), c.deleted == 0).order_by(c.boot_index, c.id)
+
+
 def of_instances(conn, uuids):
     """{instance uuid: [row, ...]} in boot order."""
-    c = devices.c
     found = {}
-    for row in conn.execute(sa.select(*devices.columns).where(c.instance_uuid.in_(uuids), c.deleted == 0)
-                            .order_by(c.boot_index, c.id)).mappings():
+    for row in conn.execute(_of_instances(), {'uuids': list(uuids)}).mappings():
         found.setdefault(row['instance_uuid'], []).append(row)
     return found
 
 
-def volumes_of(conn, uuids):
-    """{instance uuid: [(volume id, delete on termination), ...]}; only what the server view shows."""
+def of_volume(conn, volume_id):
     c = devices.c
-    found = {}
-    for uuid, volume_id, gone in conn.execute(
-            sa.select(c.instance_uuid, c.volume_id, c.delete_on_termination)
-            .where(c.instance_uuid.in_(uuids), c.deleted == 0, c.volume_id.is_not(None)).order_by(c.id)):
-        found.setdefault(uuid, []).append((volume_id, bool(gone)))
-    return found
+    return conn.execute(sa.select(*devices.columns).where(c.volume_id == volume_id, c.deleted == 0).order_by(c.id)
+                        ).mappings().all()
 
 
 def by_uuid(conn, uuid):

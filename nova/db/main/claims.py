@@ -15,11 +15,10 @@ import dataclasses
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
 from sqlalchemy import orm
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from nova.db.main import base
 from nova.db.main.compute_nodes import compute_nodes
-from nova.db.types import BIG_ID, MOMENT, Json, utcnow
+from nova.db.types import BIG_ID, MOMENT, Json, insert_new, utcnow
 
 
 class Claim(base.Base):
@@ -223,14 +222,7 @@ def _insert(conn, items, stamp):
 
 def _insert_new(conn, table, rows):
     """Insert rows whose keys are not there yet; returns how many that were."""
-    name = conn.dialect.name
-    if name == 'sqlite':
-        statement = sqlite.insert(table).on_conflict_do_nothing()
-    elif name == 'postgresql':
-        statement = postgresql.insert(table).on_conflict_do_nothing()
-    else:
-        statement = mysql.insert(table).prefix_with('IGNORE')
-    return conn.execute(statement.values(rows).inline()).rowcount
+    return conn.execute(insert_new(conn, table).values(rows).inline()).rowcount
 
 
 def _keys(items):

@@ -5,6 +5,8 @@ The used amounts are written by `claims` alone, so that they are the sum of the 
 reports (totals, reserved, ratios, statistics) never touches them.
 """
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -129,10 +131,15 @@ def changed_since(conn, when):
 
 def marks_since(conn, when):
     """The same nodes, but only what tells whether and how they changed: their numbers, counters and used amounts."""
+    return conn.execute(_marks_since(), {'since': when}).all()
+
+
+@functools.cache
+def _marks_since():
     c = compute_nodes.c
-    return conn.execute(sa.select(
+    return sa.select(
         c.id, c.deleted, c.updated_at, c.generation, c.reports, c.vcpus_used, c.memory_mb_used, c.local_gb_used,
-        c.servers_used, c.inventory_used).where(c.updated_at >= when)).all()
+        c.servers_used, c.inventory_used).where(c.updated_at >= sa.bindparam('since'))
 
 
 def update(conn, node_id, values):

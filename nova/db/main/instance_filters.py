@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from nova import exception
 from nova.db import paging
-from nova.db.main import instances
+from nova.db.main import extras, instances
 
 c = instances.instances.c
 tags = instances.tags.c
@@ -35,28 +35,37 @@ SORTABLE = {name: c[name] for name in (
     'root_device_name', 'task_state', 'terminated_at', 'updated_at', 'user_id', 'uuid', 'vm_state', 'id')}
 
 
-def select(conn, filters, sort_keys=None, sort_dirs=None, limit=None, marker=None, columns=None):
+#: The vm_state of servers that can be restored.
+SOFT_DELETED = 'soft-delete'
+
+
+def select(conn, filters, sort_keys=None, sort_dirs=None, limit=None, marker=None, columns=None,
+           with_=()):
     """Rows of servers that match.
 
     :param filters: {name: value}; `deleted` (bool, default False; None: both), `changes-since`, `changes-before`
         (moments), `tags`, `tags-any`, `not-tags`, `not-tags-any` (lists) and what the tables above name.
     :param marker: uuid of the last one seen, or (of a server in another cell) what `at` answered there.
+    :param with_: what `extras.read` will be asked for.
     Raises InvalidInput for a regular expression that does not compile, InvalidSortKey, MarkerNotFound.
     """
     where = list(conditions(conn, filters))
     sort = order(sort_keys, sort_dirs)
     if marker is not None:
-        last = marker if isinstance(marker, dict) else at(conn, marker, sort)
+        last = marker if isinstance(marker, dict) else at(conn, marker, sort, filters.get('project_id'))
         where.append(paging.after([(column, direction, last[column.name]) for column, direction in sort]))
-    wanted = None if columns is None else [c[name] for name in columns]
+    wanted = extras.columns(with_, None if columns is None else [c[name] for name in columns])
     return instances.select(conn, where, sort, limit, wanted)
 
 
-def at(conn, uuid, sort):
-    """Where a server stands in a sorted list: {column: value}.  Raises MarkerNotFound."""
-    columns = {column.name: column for column, _ in sort}.values()
+def at(conn, uuid, sort, project_id=None):
+    """Where a server stands in a sorted list: {column: value}.
+
+    Raises MarkerNotFound, also for a server of another project than the one whose list it is (None: of all).
+    """
+    columns = {column.name: column for column, _ in (*sort, (c.project_id, None))}.values()
     row = instances.by_uuid(conn, uuid, read_deleted='yes', columns=columns)
-    if row is None:
+    if row is None or project_id not in (None, row['project_id']):
         raise exception.MarkerNotFound(marker=uuid)
     return dict(row)
 
@@ -80,7 +89,10 @@ def conditions(conn, filters):
     filters = {ALIASES.get(name, name): value for name, value in filters.items()}
     deleted = filters.pop('deleted', False)
     if deleted is not None:
-        yield c.deleted != 0 if deleted else c.deleted == 0
+        # One that can still be restored counts as both.
+        yield sa.or_(c.deleted != 0, c.vm_state == SOFT_DELETED) if deleted else c.deleted == 0
+    if not filters.pop('soft_deleted', True):
+        yield sa.or_(c.vm_state.is_(None), c.vm_state != SOFT_DELETED)
     for name, value in filters.items():
         if name == 'changes-since':
             yield sa.func.coalesce(c.updated_at, c.created_at) >= _naive(value)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers: one row each, with what belongs to it alone kept as JSON in the row.
 
-A list reads the row, and in one more query each for all servers together: tags, faults, volumes.  Everything that a
-filter, a sort key or a periodic task asks for is a column of its own, with an index where the column selects.
+A list reads the row, and in one more query each for all servers together: faults, tags with volumes (`extras`).
+Everything that a filter, a sort key or a periodic task asks for is a column of its own, with an index where the column
+selects.
 """
 
 import datetime
@@ -11,6 +12,7 @@ import functools
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from nova.db import paging
 from nova.db.main import base
 from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, utcnow
 
@@ -139,14 +141,14 @@ def insert_one(conn, values):
 
 
 @functools.cache
-def _selecting(columns=None):
+def selecting(columns=None):
     """SELECT of these columns (None: all); making it takes longer than running it does."""
     return sa.select(*(instances.columns if columns is None else columns))
 
 
 @functools.cache
 def _by_uuid(read_deleted, columns):
-    return visible(_selecting(columns).where(instances.c.uuid == sa.bindparam('of_uuid')), read_deleted)
+    return visible(selecting(columns).where(instances.c.uuid == sa.bindparam('of_uuid')), read_deleted)
 
 
 def by_uuid(conn, uuid, read_deleted='no', columns=None):
@@ -170,26 +172,42 @@ def visible(statement, read_deleted):
 
 def update(conn, uuid, values, task_states=None, vm_states=None):
     """Change a server that is not deleted, if its states are among those given; returns whether a row matched."""
-    statement = instances.update().where(instances.c.uuid == uuid, instances.c.deleted == 0)
-    for column, wanted in ((instances.c.task_state, task_states), (instances.c.vm_state, vm_states)):
+    return conn.execute(_updating(_how(task_states), _how(vm_states)), {
+        **values, 'of_uuid': uuid, 'of_task_states': _some(task_states), 'of_vm_states': _some(vm_states)}).rowcount > 0
+
+
+def _some(wanted):
+    return [value for value in wanted or () if value is not None]
+
+
+def _how(wanted):
+    """(whether some values are wanted, whether NULL is); None when all are right."""
+    return None if wanted is None else (bool(_some(wanted)), None in wanted)
+
+
+@functools.cache
+def _updating(task_states, vm_states):
+    """UPDATE of one server in such states; the columns that are set are the parameters that have their names."""
+    statement = instances.update().where(instances.c.uuid == sa.bindparam('of_uuid'), instances.c.deleted == 0)
+    for column, name, wanted in ((instances.c.task_state, 'of_task_states', task_states),
+                                 (instances.c.vm_state, 'of_vm_states', vm_states)):
         if wanted is not None:
-            statement = statement.where(_any_of(column, wanted))
-    return conn.execute(statement.values(values)).rowcount > 0
+            some, none = wanted
+            statement = statement.where(sa.or_(
+                *([column.in_(sa.bindparam(name, expanding=True))] if some else []),
+                *([column.is_(None)] if none else [])))
+    return statement
 
 
-def _any_of(column, wanted):
-    some = [value for value in wanted if value is not None]
-    tests = ([column.in_(some)] if some else []) + ([column.is_(None)] if None in wanted else [])
-    return sa.or_(*tests)
-
-
-def active_between(conn, start, end, project_id=None, limit=None, marker=None):
+def active_between(conn, start, end, project_id=None, limit=None, marker=None, host=None):
     """Servers, deleted or not, that ran at some time between two moments, in the order of their creation."""
     c = instances.c
     where = [c.launched_at.is_not(None), c.launched_at < end,
              sa.or_(c.terminated_at.is_(None), c.terminated_at > start)]
     if project_id is not None:
         where.append(c.project_id == project_id)
+    if host is not None:
+        where.append(c.host == host)
     if marker is not None:
         where.append(c.id > sa.select(c.id).where(c.uuid == marker).scalar_subquery())
     return conn.execute(sa.select(*instances.columns).where(*where).order_by(c.id).limit(limit)).mappings().all()
@@ -218,21 +236,12 @@ def of_host(conn, host, columns=None, node=None):
 
 def select(conn, where, sort, limit, columns=None):
     """Rows that all conditions hold for, ordered by [(column, 'asc' or 'desc')], at most `limit`."""
-    statement = _selecting(tuple(columns) if columns is not None else None).where(*where)
+    statement = selecting(tuple(columns) if columns is not None else None).where(*where)
     for column, direction in sort:
-        statement = statement.order_by(column.asc() if direction == 'asc' else column.desc())
+        statement = statement.order_by(paging.ordered(conn, column, direction))
     if limit is not None:
         statement = statement.limit(limit)
     return conn.execute(statement).mappings().all()
-
-
-def tags_of(conn, uuids):
-    """{uuid: [tag, ...]} in alphabetical order; servers without tags are missing."""
-    found = {}
-    for uuid, tag in conn.execute(sa.select(tags.c.instance_uuid, tags.c.tag)
-                                  .where(tags.c.instance_uuid.in_(uuids)).order_by(tags.c.tag)):
-        found.setdefault(uuid, []).append(tag)
-    return found
 
 
 def add_tags(conn, uuid, names):

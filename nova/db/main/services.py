@@ -2,6 +2,7 @@
 """Services: one row per binary and host, with its heartbeat."""
 
 import datetime
+import functools
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -68,8 +69,16 @@ def of_hosts(conn, hosts, binary):
 
 def changed_since(conn, binary, when, beats=True):
     """Services of one kind that were made or changed since `when`, or (with `beats`) sent a sign of life."""
-    moments = (services.c.updated_at, *((services.c.last_seen_up,) if beats else ()))
-    return select(conn, services.c.binary == binary, sa.or_(*(moment >= when for moment in moments)))
+    return conn.execute(_changed_since(beats), {'of_binary': binary, 'since': when}).mappings().all()
+
+
+@functools.cache
+def _changed_since(beats):
+    c = services.c
+    moments = (c.updated_at, *((c.last_seen_up,) if beats else ()))
+    return sa.select(*services.columns).where(
+        c.deleted == 0, c.binary == sa.bindparam('of_binary'),
+        sa.or_(*(moment >= sa.bindparam('since') for moment in moments))).order_by(c.id)
 
 
 def beats(conn, binary, low, high):

@@ -112,8 +112,7 @@ class SecurityGroupAPI:
 
 
 def _text(name, value):
-    """A name or description: trimmed, not empty, not too long."""
-    found = (value or '').strip()
-    if not found or len(found) > _LONGEST:
-        raise exception.InvalidInput(reason=f'{name}: must have 1 to {_LONGEST} characters')
-    return found
+    """A name or description: not blank, not too long."""
+    if not (value or '').strip() or len(value) > _LONGEST:
+        raise exception.InvalidInput(reason=f'{name}: must have 1 to {_LONGEST} characters that are not all blank')
+    return value

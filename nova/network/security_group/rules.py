@@ -64,4 +64,5 @@ def network(name, value):
         raise exception.InvalidInput(reason=f'{name}: {value!r} is no network') from exc
     if found.prefixlen == 0 and int(found.ip):
         raise exception.InvalidInput(reason=f'{name}: {value} has prefix /0, which only 0.0.0.0/0 and ::/0 may have')
-    return str(found.cidr)
+    # As it was given: bits beyond the prefix do no harm.
+    return str(found)

@@ -3,7 +3,6 @@
 
 import datetime
 
-import requests
 from oslo_log import log as logging
 
 from nova.conf import CONF
@@ -21,6 +20,7 @@ class AttestationService:
 
     def do_attestation(self, hosts):
         """{host: 'trusted', 'untrusted' or 'unknown'}.  Raises requests.RequestException."""
+        import requests  # a large import, and this filter is rarely used
         options = CONF.trust
         answer = requests.post(
             f'https://{options.server}:{options.port}{options.api_url}/PollHosts', json={'hosts': list(hosts)},
@@ -46,7 +46,7 @@ class ComputeAttestationCache:
             return
         try:
             found = self._service.do_attestation(unknown)
-        except (requests.RequestException, ValueError, KeyError) as exc:
+        except (OSError, ValueError, KeyError) as exc:  # what requests raises is an OSError
             LOG.warning('The attestation service %s says nothing; %d hosts are taken for unknown: %s',
                         CONF.trust.server, len(unknown), exc)
             found = {}

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from nova import context as nova_context
 from nova import objects
 from nova.scheduler import filters
 from nova.scheduler.diagnosis import Refusal
@@ -13,11 +12,9 @@ class TypeAffinityFilter(filters.HostFilter):
 
     def prepare(self, context, request):
         """Look up which hosts have servers of other flavors; one query in each cell."""
-        request.hosts_with_other_flavors = set()
-        for cell in objects.CellMappingList.to_ask(context):
-            with nova_context.target_cell(context, cell) as cell_context:
-                request.hosts_with_other_flavors.update(
-                    objects.InstanceList.hosts_with_other_flavors(cell_context, request.flavor.id))
+        answers, _down = objects.cell.ask_each(
+            context, lambda in_cell: objects.InstanceList.hosts_with_other_flavors(in_cell, request.flavor.id))
+        request.hosts_with_other_flavors = set().union(*(hosts for _cell, hosts in answers))
 
     def refuse(self, host, request):
         return OTHER_TYPES if host.host in request.hosts_with_other_flavors else None

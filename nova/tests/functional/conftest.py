@@ -4,6 +4,8 @@
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import conformance
+from nova.tests.functional.coverage_recorder import pytest_runtest_logstart  # noqa: F401 (a hook of pytest)
 
 
 @pytest.fixture(scope='session')
@@ -21,3 +23,11 @@ def admin(cloud):
 @pytest.fixture
 def member(cloud):
     return cloud.client('alice:project-a')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def examined():
+    """Every answer to a test is held against what its route declares."""
+    harness.Client.examine = staticmethod(conformance.check)
+    yield
+    harness.Client.examine = None

@@ -118,8 +118,21 @@ def test_a_live_migration_keeps_the_server_running(site, root, server):
     assert claims(site) == [(shown['OS-EXT-SRV-ATTR:host'], 1, False)]
 
 
+def test_a_paused_server_stays_paused_when_it_moves(root, server):
+    before = host_of(root, server)
+    act(root, server, 'pause')
+    root.wait(server['id'], 'PAUSED')
+    assert act(root, server, 'os-migrateLive', {'host': None, 'block_migration': 'auto'}).status_code == 202
+    shown = root.wait(server['id'], 'PAUSED')
+    assert shown['OS-EXT-SRV-ATTR:host'] != before
+    assert shown['OS-EXT-STS:power_state'] == 3
+    act(root, server, 'unpause')
+    root.wait(server['id'], 'ACTIVE')
+
+
 @pytest.mark.parametrize('action, body, version, status, says', [
     ('resize', {'flavorRef': '1'}, None, 400, 'change flavor'), ('resize', {'flavorRef': 'none'}, None, 400, 'none'),
+    ('resize', {'flavorRef': ''}, None, 400, 'flavorRef'),
     ('resize', {}, None, 400, 'flavorRef'), ('confirmResize', None, None, 409, 'vm_state'),
     ('revertResize', None, None, 409, 'vm_state'), ('migrate', {'host': 'nowhere'}, None, 400, 'nowhere'),
     ('os-migrateLive', {'host': 'nowhere', 'block_migration': 'auto'}, None, 400, 'nowhere'),
@@ -243,7 +256,7 @@ def _hosts(servers):
 def test_servers_of_a_group_are_where_its_policy_says(root, policy, rules, count, hosts):
     made = _grouped(root, policy, count, **rules)
     try:
-        assert len(_hosts(made)) == count
+        assert len(_hosts(made)) == count, [server.get('fault') for server in made]
         if hosts is None:
             assert len(set(_hosts(made))) == 1
         else:

@@ -143,7 +143,7 @@ def test_a_floating_address_comes_and_goes(site, root, member, server, pool):
     assert floating['ip'] in addresses(member, server)
     bound = member.get(f'/os-floating-ips/{floating["id"]}')['floating_ip']
     assert (bound['instance_id'], bound['fixed_ip']) == (server['id'], addresses(member, server)[0])
-    assert act(member, server, 'addFloatingIp', {'address': floating['ip']}).status_code == 400
+    assert act(member, server, 'addFloatingIp', {'address': floating['ip']}).status_code == 202      # bound anew
     assert act(member, server, 'addFloatingIp', {'address': '192.0.2.99'}).status_code == 404
     stranger = site.client('mallory:elsewhere', version=OLD)
     assert stranger.get('/os-floating-ips') == {'floating_ips': []}
@@ -238,3 +238,50 @@ def test_an_interface_that_the_guest_refuses_leaves_nothing():
         assert 'attach_interface' in answer.text
         assert addresses(admin, server) == before
         assert len(cloud.sql('SELECT * FROM virtual_interfaces')) == 1
+
+
+def test_names_of_addresses(site, member):
+    root = site.client(version=OLD)
+    base = '/os-floating-ip-dns'
+    assert member.call('PUT', f'{base}/ours', {'domain_entry': {'scope': 'public'}}).status_code == 403
+    for domain, body in (('Example.org', {'scope': 'public'}), ('b.example.org', {'scope': 'public', 'project': 'b'}),
+                         ('inside', {'scope': 'private', 'availability_zone': 'nova'})):
+        made = root.call('PUT', f'{base}/{domain}', {'domain_entry': body})
+        assert made.status_code == 200, made.text
+    assert made.json() == {'domain_entry': {'domain': 'inside', 'scope': 'private', 'project': None,
+                                            'availability_zone': 'nova'}}
+    assert [each['domain'] for each in root.get(base)['domain_entries']] == ['b.example.org', 'example.org', 'inside']
+    assert [each['domain'] for each in member.get(base)['domain_entries']] == ['example.org', 'inside']
+    for name, ip in (('www', '10.9.9.8'), ('www', '10.9.9.9'), ('ftp', '10.9.9.9')):
+        entry = member.call('PUT', f'{base}/example.org/entries/{name}', {'dns_entry': {'ip': ip, 'dns_type': 'a'}})
+        assert entry.json() == {'dns_entry': {'ip': ip, 'id': None, 'type': 'A', 'domain': 'example.org', 'name': name}}
+    assert member.get(f'{base}/example.org/entries/WWW')['dns_entry']['ip'] == '10.9.9.9'
+    by_address = member.get(f'{base}/example.org/entries/10.9.9.9')['dns_entries']
+    assert [each['name'] for each in by_address] == ['ftp', 'www']
+    assert member.get(f'{base}/example.org/entries/10.9.9.8') == {'dns_entries': []}
+    assert member.call('DELETE', f'{base}/example.org/entries/ftp').status_code == 202
+    for method, path in (('DELETE', '/example.org/entries/ftp'), ('GET', '/example.org/entries/ftp'),
+                         ('GET', '/b.example.org/entries/x'), ('DELETE', '/b.example.org/entries/x')):
+        assert member.call(method, base + path).status_code == 404, path
+    assert root.call('DELETE', f'{base}/example.org').status_code == 202
+    assert root.call('DELETE', f'{base}/example.org').status_code == 404
+    assert root.call('PUT', f'{base}/example.org', {'domain_entry': {'scope': 'public'}}).status_code == 200
+    assert root.call('GET', f'{base}/example.org/entries/www').status_code == 404
+
+
+@pytest.mark.parametrize('path, body, says', [
+    ('/d', {'domain_entry': {'scope': 'secret'}}, 'scope'), ('/d', {'domain_entry': {}}, 'scope'),
+    ('/d', {'domain_entry': {'scope': 'private', 'project': 'p'}}, 'project'),
+    ('/d', {'domain_entry': {'scope': 'public', 'availability_zone': 'z'}}, 'availability_zone'),
+    ('/-d..x', {'domain_entry': {'scope': 'public'}}, 'domain'),
+    ('/' + 'd' * 254, {'domain_entry': {'scope': 'public'}}, 'domain'),
+    ('/known/entries/e', {'dns_entry': {'ip': 'x', 'dns_type': 'A'}}, 'ip'),
+    ('/known/entries/e', {'dns_entry': {'ip': 'fd00::1', 'dns_type': 'A'}}, 'ip'),
+    ('/known/entries/e', {'dns_entry': {'ip': '10.0.0.1', 'dns_type': 'MX'}}, 'dns_type'),
+    ('/known/entries/a b', {'dns_entry': {'ip': '10.0.0.1', 'dns_type': 'A'}}, 'name')])
+def test_names_that_are_none(site, path, body, says):
+    root = site.client(version=OLD)
+    root.call('PUT', '/os-floating-ip-dns/known', {'domain_entry': {'scope': 'public'}})
+    answer = root.call('PUT', f'/os-floating-ip-dns{path}', body)
+    assert answer.status_code == 400
+    assert says in answer.text

@@ -123,7 +123,8 @@ def test_a_trait_that_no_host_has(client):
 @pytest.mark.parametrize('specs, words', [
     ({'hw__numa_nodes': '3'}, 'hw:numa_nodes'), ({'hw__cpu_policy': 'shared', 'hw__cpu_thread_policy': 'isolate'},
                                                  'hw:cpu_thread_policy'),
-    ({'pci_passthrough__alias': 'unknown:1'}, 'no alias unknown')])
+    ({'pci_passthrough__alias': 'unknown:1'}, 'no alias unknown'),
+    ({'hw__watchdog_action': 'bark'}, 'hw:watchdog_action'), ({'hw__mem_encryption': 'true'}, 'hw:mem_encryption')])
 def test_what_cannot_be_is_refused_at_once(client, specs, words):
     wanted = flavor(client, f'wrong-{words}', **specs)
     answer = client.call('POST', '/servers', {'server': {'name': 'wrong', 'flavorRef': wanted,

@@ -3,6 +3,8 @@
 
 import pytest
 
+from nova.tests import harness
+
 SET = '/os-quota-sets/project-q'
 ALWAYS = {'instances', 'cores', 'ram', 'metadata_items', 'key_pairs'}
 GROUPS = {'server_groups', 'server_group_members'}
@@ -89,3 +91,19 @@ def test_the_default_class_is_what_projects_have(admin):
         assert admin.get(SET)['quota_set']['key_pairs'] == 77
     finally:
         admin.call('PUT', '/os-quota-class-sets/default', {'quota_class_set': {'key_pairs': before}})
+
+
+def test_a_users_own_limit_holds_beside_the_projects(cloud, admin):
+    eve, mallory = cloud.client('eve:project-q'), cloud.client('mallory:project-q')
+    assert admin.call('PUT', SET, {'quota_set': {'instances': 2}}).status_code == 200
+    assert admin.call('PUT', f'{SET}?user_id=eve', {'quota_set': {'instances': 1}}).status_code == 200
+    server = {'server': {'name': 'one', 'flavorRef': '1', 'imageRef': harness.IMAGE_ID, 'networks': 'none'}}
+    made = [eve.post('/servers', server)['server']['id']]
+    answer = eve.call('POST', '/servers', server)
+    assert answer.status_code == 403
+    assert 'Requested 1, but already used 1 of 1 instances' in answer.json()['forbidden']['message']
+    made.append(mallory.post('/servers', server)['server']['id'])
+    assert 'used 2 of 2 instances' in mallory.call('POST', '/servers', server).json()['forbidden']['message']
+    for uuid in made:
+        eve.call('DELETE', f'/servers/{uuid}')
+        eve.gone(uuid)

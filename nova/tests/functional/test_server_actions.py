@@ -161,6 +161,16 @@ def test_who_may(cloud, act, action, body, stranger, reader):
     assert act(action, body, client=cloud.client('rita:demo:reader')).status_code == reader
 
 
+def _is_listed_when_asked_for(member, root):
+    for client, query, count in (
+            (member, '', 0), (member, 'status=ACTIVE', 0), (member, 'status=SOFT_DELETED', 1), (member, 'name=un', 0),
+            (member, 'changes-since=2001-01-01T00:00:00Z', 1), (member, 'soft_deleted=true', 0),
+            (root, 'all_tenants=1', 0), (root, 'all_tenants=1&deleted=true', 1),
+            (root, 'all_tenants=1&soft_deleted=true', 1), (root, 'all_tenants=1&status=DELETED', 0),
+            (root, 'all_tenants=1&vm_state=soft-delete', 1)):
+        assert len(client.get(f'/servers?{query}')['servers']) == count, query
+
+
 def test_a_deletion_can_be_taken_back_until_its_time():
     with harness.Cloud.all_in_one({'DEFAULT': {'reclaim_instance_interval': 600}, 'quota': {'instances': 1}}) as cloud:
         member = cloud.client('alice:project-a')
@@ -169,6 +179,7 @@ def test_a_deletion_can_be_taken_back_until_its_time():
         assert member.call('DELETE', path).status_code == 204
         member.wait(server['id'], 'SOFT_DELETED')
         assert member.call('POST', f'{path}/action', {'os-start': None}).status_code == 409
+        _is_listed_when_asked_for(member, cloud.client())
         member.action(server['id'], 'restore')
         member.wait(server['id'], 'ACTIVE')
         member.call('DELETE', path)
@@ -192,3 +203,22 @@ def test_what_was_put_away_is_deleted_in_time():
         assert member.call('DELETE', f'/servers/{server["id"]}').status_code == 204
         member.gone(server['id'])
         assert not cloud.tracebacks()
+
+
+def test_a_guest_that_is_gone_is_no_deleted_server():
+    """Without a state file, the guests of the fake hypervisor end with the process."""
+    with harness.Cloud.all_in_one() as cloud:
+        client = cloud.client()
+        server = client.boot('forgotten')
+        client.action(server['id'], 'os-stop')
+        client.wait(server['id'], 'SHUTOFF')
+        cloud.stop('nova-all')
+        cloud.start('nova-all')
+        cloud.wait_ready()
+        client.action(server['id'], 'os-start')
+        client.wait(server['id'], 'SHUTOFF')
+        action = client.get(f'/servers/{server["id"]}/os-instance-actions')['instanceActions'][0]
+        assert (action['action'], action['message']) == ('start', 'Error')
+        assert client.call('DELETE', f'/servers/{server["id"]}').status_code == 204
+        client.gone(server['id'])
+        assert cloud.leaks() == []

@@ -4,6 +4,7 @@
 import os
 
 import pytest
+import sqlalchemy as sa
 
 from nova.tests import harness
 
@@ -132,8 +133,17 @@ def test_snapshots_are_copies(member, volumes):
 
 def test_servers_boot_from_volumes(site, member, volumes):
     volume = volumes(1)
-    mine = member.boot('mine', imageRef='', block_device_mapping_v2=[
-        {'boot_index': 0, 'uuid': volume, 'source_type': 'volume', 'destination_type': 'volume'}])
+    root = {'imageRef': '', 'block_device_mapping_v2': [
+        {'boot_index': 0, 'uuid': volume, 'source_type': 'volume', 'destination_type': 'volume'}]}
+    refused = member.call('POST', '/servers', {'server': {'name': 'x', 'flavorRef': '1', 'networks': 'none', **root}})
+    assert refused.status_code == 400
+    assert 'not bootable' in refused.text
+    # Whoever put a system on it says so to the block storage service.
+    engine = sa.create_engine(site.database)
+    with engine.begin() as connection:
+        connection.execute(sa.text('UPDATE volumes SET bootable = 1'))
+    engine.dispose()
+    mine = member.boot('mine', **root)
     assert mine['image'] == ''
     new = member.boot('new', imageRef='', block_device_mapping_v2=[
         {'boot_index': 0, 'uuid': harness.IMAGE_ID, 'source_type': 'image', 'destination_type': 'volume',
@@ -193,3 +203,15 @@ def test_a_volume_that_the_guest_refuses_is_free_again():
         settled(member, volume, 'available')
         assert member.get(f'/servers/{server["id"]}/os-volume_attachments')['volumeAttachments'] == []
         assert member.get(f'/servers/{server["id"]}')['server']['status'] == 'ACTIVE'
+
+
+def test_a_volume_that_is_being_attached_ends_no_other_task():
+    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second', 'delays': 'attach_volume:2'}}) as cloud:
+        cloud.wait_ready(2)
+        client = cloud.client()
+        server = client.boot('busy')
+        volume = client.post('/os-volumes', {'volume': {'size': 1}}, OLD)['volume']['id']
+        client.post(f'/servers/{server["id"]}/os-volume_attachments', {'volumeAttachment': {'volumeId': volume}})
+        client.action(server['id'], 'migrate')
+        client.wait(server['id'], 'VERIFY_RESIZE')
+        assert not cloud.tracebacks()

@@ -15,6 +15,9 @@ from nova import context, db, exception, objects
 from nova.scheduler import manager
 from nova.tests.unit.scheduler import test_claims, test_manager, world
 
+#: For the order of the groups of tests.
+TAKES_S = 160
+
 
 class _OnServer:
     """Databases on a server.  `server`: its URL."""

@@ -1,24 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """RabbitMQ keeps the same promises: what the suite says of `local://` is true of a real broker.
 
-The broker: NOVA_TEST_RABBIT, amqp://guest:guest@127.0.0.1:5672/ unless set.
+The broker: NOVA_TEST_RABBIT; unless set, a virtual host of our own at 127.0.0.1:5672, which takes all queues with it.
 """
 
 from nova.tests import rpc_contract  # first: it patches
 
 import os  # isort: skip
 import socket  # isort: skip
+import subprocess  # isort: skip
 import time  # isort: skip
+import uuid  # isort: skip
 
 from nova import rpc  # isort: skip
 from nova.conf import CONF  # isort: skip
 
 
+def _rabbitmqctl(*words):
+    subprocess.run(['rabbitmqctl', '-q', *words], check=True, capture_output=True)
+
+
 class RabbitTestCase(rpc_contract.TransportTestCase):
     __test__ = True
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.url = os.environ.get('NOVA_TEST_RABBIT')
+        if cls.url is None:
+            name = f'nova-test-rpc-{uuid.uuid4().hex[:8]}'
+            _rabbitmqctl('add_vhost', name)
+            cls.addClassCleanup(_rabbitmqctl, 'delete_vhost', name)
+            _rabbitmqctl('set_permissions', '-p', name, 'guest', '.*', '.*', '.*')
+            cls.url = f'rabbit://guest:guest@127.0.0.1:5672/{name}'
+
     def transport_url(self):
-        return os.environ.get('NOVA_TEST_RABBIT', 'rabbit://guest:guest@127.0.0.1:5672/')
+        return self.url
 
     def test_a_doorbell_does_not_wait_for_a_broker_that_is_away(self):
         with socket.socket() as nobody:

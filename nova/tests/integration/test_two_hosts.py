@@ -16,6 +16,9 @@ import pytest
 from nova.tests import harness
 from nova.tests.integration import forwarder, libvirt_host
 
+#: For the order of the groups of tests.
+TAKES_S = 140
+
 HOSTS = ('compute1', 'compute2')
 USER_DATA = '#!/bin/sh\necho hello from $(hostname)\n'
 GUEST_DIR = harness.ROOT / '.cache' / 'guest'

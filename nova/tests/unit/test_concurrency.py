@@ -198,6 +198,17 @@ class ImportTestCase(unittest.TestCase):
             'assert c.spawn(lambda: 3).wait() == 3\n')
         self.assertEqual(('', 0), (done.stderr, done.returncode))
 
+    def test_green_threads_have_contexts_of_their_own(self):
+        done = self.run_python(
+            'from nova import concurrency as c\nc.monkey_patch()\nfrom nova import context\n'
+            'from oslo_context import context as current\n'
+            'def work(name):\n'
+            '    context.RequestContext(user_id=name)\n'
+            '    c.sleep(0.01)\n'
+            '    return current.get_current().user_id\n'
+            'assert c.GreenPool(3).map(work, "abc") == ["a", "b", "c"]\n')
+        self.assertEqual(('', 0), (done.stderr, done.returncode))
+
     def test_the_library_says_nothing_about_its_retirement(self):
         done = self.run_python(
             'from nova import concurrency as c\nc.monkey_patch()\nc.monkey_patch()\n'

@@ -11,6 +11,7 @@ from paste import deploy
 from nova import policy
 from nova.api.openstack import wsgi
 from nova.conf import CONF
+from nova.tests.functional import conformance
 
 PASTE = pathlib.Path(__file__).resolve().parents[4] / 'etc' / 'nova' / 'api-paste.ini'
 
@@ -58,6 +59,9 @@ class Api:
         assert len(chunks) == 1, 'a body is one piece'
         answer = Answer(*found[-1], chunks[0])
         assert answer.header('content-length') == str(len(answer.body))
+        conformance.check(method, path, orjson.loads(sent) if sent and answer.status < 300 else None,
+                          {'OpenStack-API-Version': request.get('HTTP_OPENSTACK_API_VERSION')}, answer.status,
+                          answer.body)
         return answer
 
 

@@ -212,3 +212,14 @@ def test_what_fails_is_said_in_the_action_and_leaves_no_image():
             assert member.wait(server['id'], 'ACTIVE')['OS-EXT-STS:power_state'] == 1
             assert last_action(cloud, server)['events'][0]['result'] == 'Error'
             assert names(member) == ['guest']
+
+
+def test_an_image_that_is_deleted_meanwhile_is_no_failure():
+    with harness.Cloud.all_in_one({'fake': {'delays': 'snapshot:2'}}) as cloud:
+        client = cloud.client()
+        server = client.boot('subject')
+        image_id = act(client, server, 'createImage', {'name': 'unwanted'}).json()['image_id']
+        assert client.call('DELETE', f'/images/{image_id}', version='2.1').status_code == 204
+        client.wait(server['id'], 'ACTIVE')
+        assert client.get(f'/servers/{server["id"]}').get('fault') is None
+        assert not cloud.tracebacks()

@@ -3,10 +3,12 @@
 
 import pytest
 
+from nova.tests import harness
+
 V20 = {'id': 'v2.0', 'status': 'SUPPORTED', 'version': '', 'min_version': '', 'updated': '2011-01-21T11:33:21Z',
        'links': [{'rel': 'self', 'href': 'http://api.example:8774/v2/'}]}
-V21 = {'id': 'v2.1', 'status': 'CURRENT', 'version': '2.104', 'min_version': '2.1', 'updated': '2013-07-23T11:33:21Z',
-       'links': [{'rel': 'self', 'href': 'http://api.example:8774/v2.1/'}]}
+V21 = {'id': 'v2.1', 'status': 'CURRENT', 'version': harness.LATEST, 'min_version': '2.1',
+       'updated': '2013-07-23T11:33:21Z', 'links': [{'rel': 'self', 'href': 'http://api.example:8774/v2.1/'}]}
 
 
 def test_the_list_needs_no_token(api):

@@ -99,6 +99,31 @@ def test_guests_see_the_world_under_the_hosts_address_and_it_does_not_see_them(s
     assert not outside.reaches(guest.address)
 
 
+def test_names_of_addresses_are_answered(site):
+    host = site.host('h1')
+    host.do(NETWORK)
+    _, (vif,) = host.boot()
+    guest = site.guest(host, vif)
+    guest.dhcp()
+    host.do("""
+from nova.objects import dns
+dns.DNSDomain.put(context, 'example.org', 'public')
+dns.DNSEntry.put(context, 'example.org', 'www', '203.0.113.7', 'A')
+manager.setup_networks(context)
+""")
+
+    def answer():
+        return guest.run('busybox', 'nslookup', 'www.example.org', '10.0.0.1', check=False).stdout
+
+    namespaces.wait_for(lambda: '203.0.113.7' in answer(), 'the name is answered for', 20)
+    host.do("""
+from nova.objects import dns
+dns.DNSEntry.get(context, 'example.org', 'www').destroy()
+manager.setup_networks(context)
+""")
+    namespaces.wait_for(lambda: '203.0.113.7' not in answer(), 'the name is forgotten', 20)
+
+
 def test_ipv6_by_router_announcements(site):
     host = site.host('h1')
     host.do("api.create(context, 'dual', '10.0.0.0/24', cidr_v6='fd00:1::/64'); manager.setup_networks(context)")

@@ -17,7 +17,7 @@ from nova.virt import driver
 
 CONF = conf.CONF
 
-#: The bridge that `test_libvirt` makes.
+#: The bridge that `hosted` makes.
 BRIDGE = 'br-contract'
 
 

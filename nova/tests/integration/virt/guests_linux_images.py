@@ -9,10 +9,12 @@ from nova.network import model
 from nova.tests.integration.virt import guests_linux
 from nova.virt.libvirt import errors
 
-#: Answers as QEMU's agent does, and says on the console what it was told.
+#: Answers as QEMU's agent does, and says on the console what it was told.  Until libvirt has taken the other end of
+#: the channel there is an end of file to read, not nothing: QEMU's agent too looks again a little later.
 AGENT = rb'''
 exec 3<>$(ls /dev/vport*p1)
-while read -r l <&3; do
+while :; do
+read -r l <&3 || { sleep 1; continue; }
 id=${l##*'"id":'}; id=${id%%\}*}
 case $l in
 *sync-delimited*) printf '\377{"return": %s}\n' $id >&3 ;;

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recording new servers, and the quota that is counted while doing so."""
 
+import uuid
+
 import pytest
 
 from nova import context as nova_context
-from nova import exception, objects
+from nova import db, exception, objects
 from nova.compute import create, multi_cell
 from nova.conf import CONF
 from nova.tests import database as make
@@ -70,13 +72,13 @@ def test_host_names(name, host_name):
 def move_to(cell, uuids):
     """Move servers' rows to another cell, as the conductor will."""
     with make.session.reader(make.admin()) as conn:
-        rows = [{**row, 'id': None} for row in make.db.instances.by_uuids(conn, uuids)]
-    with nova_context.target_cell(make.admin(), cell) as there, make.session.writer(there) as conn:
+        rows = [{**row, 'id': None} for row in db.instances.by_uuids(conn, uuids)]
+    with nova_context.target_cell(make.admin(), cell) as there, db.session.writer(there) as conn:
         for row in rows:
-            make.db.instances.insert_one(conn, {key: value for key, value in row.items() if key != 'id'})
-    with make.session.writer(make.admin()) as conn:
-        conn.execute(make.db.instances.instances.delete().where(
-            make.db.instances.instances.c.uuid.in_(uuids)))
+            db.instances.insert_one(conn, {key: value for key, value in row.items() if key != 'id'})
+    with db.session.writer(make.admin()) as conn:
+        conn.execute(db.instances.instances.delete().where(
+            db.instances.instances.c.uuid.in_(uuids)))
     with make.session.api_writer(make.admin()) as conn:
         for uuid in uuids:
             make.db.mappings.update_instance(conn, uuid, {'cell_id': cell.id})
@@ -132,4 +134,29 @@ class TestList:
         with statements() as ran:
             found = objects.InstanceList.get_by_filters(make.member(), {}, with_=('tags', 'fault', 'volumes'))
         assert len(found) == count
-        assert len(ran) == 4
+        # None has tags or volumes, as their rows tell.
+        assert len(ran) == 2
+
+
+def test_what_a_view_shows_of_a_server_is_two_statements_at_most(database, statements):
+    (server,), _ = make.servers(name='web')
+    everything = ('tags', 'volumes', 'fault', 'service')
+    with statements() as ran:
+        found = objects.Instance.get_by_uuid(make.member(), server.uuid, with_=everything)
+    assert (found.tags, found.volumes, found.service, len(ran)) == ([], [], None, 1)
+    with db.session.writer(make.admin()) as conn:
+        db.instances.add_tags(conn, server.uuid, ['b', 'a'])
+        db.block_devices.insert(conn, [
+            {'uuid': str(uuid.uuid4()), 'instance_uuid': server.uuid, 'source_type': 'volume', 'volume_id': volume,
+             'destination_type': 'volume', 'delete_on_termination': goes}
+            for volume, goes in (('v2', True), ('v1', False))])
+        db.instances.update(conn, server.uuid, {'host': 'one'})
+        for host in ('one', 'two'):
+            db.services.insert(conn, {'uuid': str(uuid.uuid4()), 'host': host, 'binary': 'nova-compute',
+                                           'disabled': host == 'one'})
+    with statements() as ran:
+        found = objects.Instance.get_by_uuid(make.member(), server.uuid, with_=everything)
+    assert (found.tags, found.volumes, len(ran)) == (['a', 'b'], [('v2', True), ('v1', False)], 2)
+    assert (found.service.host, found.service.disabled, found.service.forced_down) == ('one', True, False)
+    (listed,) = objects.InstanceList.get_by_filters(make.member(), {}, with_=('tags', 'volumes'))
+    assert (listed.tags, listed.volumes) == (found.tags, found.volumes)

@@ -135,6 +135,33 @@ def test_the_poll_finds_what_nobody_took(stopping):
     concurrency.sleep(0.05)
 
 
+def test_an_order_whose_end_could_not_be_recorded_is_done_again(stopping):
+    server, action_id = stopping
+    host = service()
+
+    def taken(action):
+        objects.InstanceAction.take(make.admin(), action, host.binary, host.name, host.start_id, 'stop')
+        return journal(server).state
+    assert taken(action_id) == 'running'
+    rung = []
+    ring = lambda context, method, found: rung.append(found)  # noqa: E731
+    operations.Poller(host, 0).look(make.admin(), ring)
+    concurrency.sleep(0.05)
+    assert rung == []       # it may still be at it
+    with session.writer(make.admin()) as conn:
+        db.actions.change(conn, action_id, {'updated_at': db.leases.since(3600)})
+    host.entered.add(action_id)
+    operations.Poller(host, 0).look(make.admin(), ring)
+    concurrency.sleep(0.05)
+    assert rung == []       # it is
+    host.entered.clear()
+    operations.Poller(host, 0).look(make.admin(), ring)
+    concurrency.sleep(0.05)
+    assert rung == [action_id]
+    operations.run(host, make.admin(), action_id, 'compute_stop_instance', lambda op: op.ends(vm_state='stopped'))
+    assert (shown(server).vm_state, journal(server).state) == ('stopped', 'done')
+
+
 class TestJanitor:
     """What the conductor does about orders whose owner is gone."""
 

@@ -12,7 +12,7 @@ from nova.tests.database import admin, member
 
 def instance(**values):
     return types.SimpleNamespace(**{'uuid': 'u', 'vm_state': vm_states.ACTIVE, 'task_state': None, 'launched_at': 1,
-                                    'locked': False, 'host': 'h', **values})
+                                    'locked': False, 'host': 'h', 'system_metadata': {}, **values})
 
 
 @pytest.mark.parametrize('name', sorted(states.ACTIONS))

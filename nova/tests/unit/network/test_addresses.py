@@ -324,8 +324,8 @@ def test_a_floating_address_is_taken_bound_and_given_back(networks):
     assert networks.get_floating_ip(context, floating.id).fixed_address == '10.0.0.2'
     objects.NetworkList.of_host(databases.admin(), 'h1')
     assert objects.NetworkList.of_host(databases.admin(), 'h1')[0]['given'][0]['floating'] == '192.0.2.1'
-    with pytest.raises(exception.Conflict):
-        networks.associate_floating_ip(context, server, floating.address)
+    networks.associate_floating_ip(context, server, floating.address)       # bound anew
+    assert networks.get_floating_ip(context, floating.id).fixed_address == '10.0.0.2'
     with pytest.raises(exception.NotFound):
         networks.get_floating_ip_by_address(databases.member('other'), floating.address)
     networks.release_floating_ip(context, floating.address)

@@ -38,7 +38,7 @@ def rules_of(server):
 
 @pytest.mark.parametrize('said,stored', [
     (('TCP', '22', 22, None), ('tcp', 22, 22, '0.0.0.0/0', None)),
-    (('udp', 1, 65535, '10.1.2.3/8'), ('udp', 1, 65535, '10.0.0.0/8', None)),
+    (('udp', 1, 65535, '10.1.2.3/8'), ('udp', 1, 65535, '10.1.2.3/8', None)),
     (('icmp', 8, 0, '::/0'), ('icmp', 8, 0, '::/0', None)),
     (('icmp', None, None, None, 7), ('icmp', -1, -1, None, 7)),
     (('tcp', None, None, '10.0.0.0/8', 7), ('tcp', 1, 65535, None, 7)),
@@ -82,8 +82,8 @@ def test_groups_of_others_are_not_there(groups):
 
 def test_what_is_refused(groups):
     member = databases.member()
-    made = groups.create(member, ' web ', 'x')
-    assert made.name == 'web'
+    made = groups.create(member, 'web', 'x')
+    assert groups.create(member, ' web ', 'x').name == ' web '
     default = next(group for group in groups.list(member) if group.name == 'default')
     with pytest.raises(security_group.SecurityGroupExists):
         groups.create(member, 'web', 'x')

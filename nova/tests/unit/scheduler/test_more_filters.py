@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filters that are not enabled unless a site wants them, and those that look at extra specs."""
 
-import http.server
 import json
+import socket
 import threading
 import unittest
+
+import requests
 
 from nova import numa
 from nova.conf import CONF
@@ -318,40 +320,53 @@ class TestFilters(unittest.TestCase):
         self.assertEqual({'vcpus': 8, 'memory_mb': 1500, 'disk_gb': 30, 'servers': 7}, limits)
 
 
-class Attester(http.server.BaseHTTPRequestHandler):
-    """A service that trusts h1 and nobody else."""
+class Attester:
+    """A service that trusts h1 and nobody else.  Plain sockets: they do with and without green threads."""
 
-    asked = []
+    def __init__(self):
+        self.asked = []
+        self._socket = socket.create_server(('127.0.0.1', 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
-    def do_POST(self):
-        hosts = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['hosts']
-        self.asked.append((self.path, self.headers['x-auth-blob'], hosts))
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _address = self._socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile('rwb') as stream:
+                self._answer(stream)
+
+    def _answer(self, stream):
+        path = stream.readline().split()[1].decode()
+        headers = dict(line.decode().strip().lower().split(': ', 1)
+                       for line in iter(stream.readline, b'\r\n') if line)
+        hosts = json.loads(stream.read(int(headers['content-length'])))['hosts']
+        self.asked.append((path, headers['x-auth-blob'], hosts))
         body = json.dumps({'hosts': [{'host_name': host, 'trust_lvl': 'trusted' if host == 'h1' else 'untrusted',
                                       'vtime': '2026-11-21T00:00:00Z'} for host in hosts]}).encode()
-        self.send_response(200)
-        self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args):
-        """Be quiet."""
+        stream.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b' % (len(body), body))
 
 
 class TestTrustedFilter(unittest.TestCase):
     def setUp(self):
-        self.server = http.server.HTTPServer(('127.0.0.1', 0), Attester)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.addCleanup(self.server.server_close)
-        self.addCleanup(self.server.shutdown)
-        Attester.asked.clear()
-        for name, value in (('server', '127.0.0.1'), ('port', self.server.server_port), ('auth_blob', 'blob'),
+        self.server = Attester()
+        self.addCleanup(self.server.close)
+        for name, value in (('server', '127.0.0.1'), ('port', self.server.port), ('auth_blob', 'blob'),
                             ('timeout', 2.0)):
             CONF.set_override(name, value, group='trust')
             self.addCleanup(CONF.clear_override, name, group='trust')
         # The service of this test has no certificate.
-        real = trusted_filter.requests.post
-        trusted_filter.requests.post = lambda url, **more: real(url.replace('https:', 'http:'), **more)
-        self.addCleanup(setattr, trusted_filter.requests, 'post', real)
+        real = requests.post
+        requests.post = lambda url, **more: real(url.replace('https:', 'http:'), **more)
+        self.addCleanup(setattr, requests, 'post', real)
         self.hosts = [world.make_state(host='h1'), world.make_state(host='h2')]
 
     def ask(self, wanted):
@@ -361,14 +376,14 @@ class TestTrustedFilter(unittest.TestCase):
     def test_hosts_are_what_the_flavor_wants(self):
         self.assertEqual([None, Refusal('trust', word='untrusted')], self.ask('trusted'))
         self.assertEqual([Refusal('trust', word='trusted'), None], self.ask('untrusted'))
-        self.assertEqual(('/OpenAttestationWebServices/V1.0/PollHosts', 'blob', ['h1', 'h2']), Attester.asked[0])
+        self.assertEqual(('/OpenAttestationWebServices/V1.0/PollHosts', 'blob', ['h1', 'h2']), self.server.asked[0])
 
     def test_one_answer_lasts_a_while(self):
         asked = trusted_filter.TrustedFilter()
         request = world.make_request(extra_specs={'trust:trusted_host': 'trusted'})
         for _time in range(3):
             asked.refusals(self.hosts, request)
-        self.assertEqual(1, len(Attester.asked))
+        self.assertEqual(1, len(self.server.asked))
 
     def test_without_the_service_nobody_is_trusted(self):
         CONF.set_override('port', 1, group='trust')

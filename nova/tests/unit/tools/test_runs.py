@@ -48,5 +48,7 @@ def test_a_directory_is_a_group_and_a_large_one_is_cut(tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / 'one/test_long.py').write_text('TAKES_S = 100\n')
     groups = {name.removeprefix(f'{tmp_path}/'): len(paths) for name, paths in parallel_tests.groups_of(tmp_path)}
-    assert groups == {'test_top.py': 1, 'one': 2, 'many (1/2)': parallel_tests.LARGEST, 'many (2/2)': 1}
+    assert groups == {'test_top.py': 1, 'one': 2, 'one/test_long.py': 1,
+                      'many (1/2)': parallel_tests.LARGEST, 'many (2/2)': 1}

@@ -12,6 +12,20 @@ down_revision = None
 
 def upgrade():
     op.create_table(
+        'agent_builds',
+        sa.Column('id', types.BIG_ID, primary_key=True),
+        sa.Column('hypervisor', sa.String(255), nullable=False),
+        sa.Column('os', sa.String(255), nullable=False),
+        sa.Column('architecture', sa.String(255), nullable=False),
+        sa.Column('version', sa.String(255), nullable=False),
+        sa.Column('url', sa.String(255), nullable=False),
+        sa.Column('md5hash', sa.String(255), nullable=False),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        sa.UniqueConstraint('hypervisor', 'os', 'architecture', name='uniq_agent_builds0hypervisor0os0architecture'),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_table(
         'aggregate_hosts',
         sa.Column('aggregate_id', types.BIG_ID, primary_key=True),
         sa.Column('host', sa.String(255), primary_key=True),

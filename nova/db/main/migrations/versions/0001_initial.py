@@ -136,6 +136,28 @@ def upgrade():
     op.create_index('console_auth_tokens_instance_idx', 'console_auth_tokens',
                     ['instance_uuid'])
     op.create_table(
+        'dns_domains',
+        sa.Column('domain', sa.String(253), primary_key=True),
+        sa.Column('scope', sa.String(16), nullable=False),
+        sa.Column('project_id', sa.String(255)),
+        sa.Column('availability_zone', sa.String(255)),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_table(
+        'dns_entries',
+        sa.Column('domain', sa.String(253), primary_key=True),
+        sa.Column('name', sa.String(253), primary_key=True),
+        sa.Column('address', sa.String(39), nullable=False),
+        sa.Column('type', sa.String(8), nullable=False),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('dns_entries_address_idx', 'dns_entries',
+                    ['domain', 'address'])
+    op.create_table(
         'fixed_ips',
         sa.Column('id', types.BIG_ID, primary_key=True),
         sa.Column('address', sa.String(39), nullable=False),
@@ -486,6 +508,25 @@ def upgrade():
     op.create_index('services_binary_updated_idx', 'services',
                     ['binary', 'updated_at'])
     op.create_table(
+        'share_mapping',
+        sa.Column('id', types.BIG_ID, primary_key=True),
+        sa.Column('uuid', sa.String(36), nullable=False),
+        sa.Column('instance_uuid', sa.String(36), nullable=False),
+        sa.Column('share_id', sa.String(36), nullable=False),
+        sa.Column('status', sa.String(32), nullable=False),
+        sa.Column('tag', sa.String(255), nullable=False),
+        sa.Column('export_location', types.LONG_TEXT, nullable=False),
+        sa.Column('share_proto', sa.String(32), nullable=False),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        sa.UniqueConstraint('instance_uuid', 'share_id', name='uniq_share_mapping0instance_uuid0share_id'),
+        sa.UniqueConstraint('instance_uuid', 'tag', name='uniq_share_mapping0instance_uuid0tag'),
+        sa.UniqueConstraint('uuid', name='uniq_share_mapping0uuid'),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('share_mapping_share_idx', 'share_mapping',
+                    ['share_id'])
+    op.create_table(
         'tags',
         sa.Column('instance_uuid', sa.String(36), primary_key=True),
         sa.Column('tag', sa.String(80), primary_key=True),
@@ -493,6 +534,25 @@ def upgrade():
     )
     op.create_index('tags_tag_idx', 'tags',
                     ['tag'])
+    op.create_table(
+        'task_log',
+        sa.Column('id', types.BIG_ID, primary_key=True),
+        sa.Column('task_name', sa.String(64), nullable=False),
+        sa.Column('host', sa.String(255), nullable=False),
+        sa.Column('period_beginning', types.MOMENT, nullable=False),
+        sa.Column('period_ending', types.MOMENT, nullable=False),
+        sa.Column('state', sa.String(16), nullable=False),
+        sa.Column('message', types.LONG_TEXT, nullable=False),
+        sa.Column('task_items', sa.Integer(), nullable=False),
+        sa.Column('errors', sa.Integer(), nullable=False),
+        sa.Column('created_at', types.MOMENT),
+        sa.Column('updated_at', types.MOMENT),
+        sa.UniqueConstraint('task_name', 'host', 'period_beginning', 'period_ending',
+                            name='uniq_task_log0task_name0host0period'),
+        mysql_engine='InnoDB', mysql_charset='utf8mb4',
+    )
+    op.create_index('task_log_period_idx', 'task_log',
+                    ['task_name', 'period_beginning', 'period_ending'])
     op.create_table(
         'virtual_interfaces',
         sa.Column('id', types.BIG_ID, primary_key=True),

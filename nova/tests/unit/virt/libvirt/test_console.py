@@ -4,7 +4,7 @@ import socket
 
 from nova import exception
 from nova.tests.unit.virt.libvirt import base
-from nova.virt.libvirt import config, console, paths
+from nova.virt.libvirt import config, console, errors, paths
 
 
 class TestLog(base.LibvirtCase):
@@ -31,6 +31,39 @@ class TestLog(base.LibvirtCase):
         self.write('.0', b'a' * console.MAX_LOG_BYTES)
         found = console.read_log(self.server)
         self.assertEqual((console.MAX_LOG_BYTES, b'abbbbbbbbbb'), (len(found), found[-11:]))
+
+
+class Terminal:
+    """A guest whose terminal says something new each time."""
+
+    def __init__(self, *said):
+        self.said = list(said)
+
+    def read_terminal(self, silence_s):
+        if not self.said:
+            raise errors.LibvirtError(reason='it is gone')
+        return self.said.pop(0)
+
+
+class TestTerminal(TestLog):
+    def test_what_a_container_says_is_kept(self):
+        self.options('libvirt', virt_type='lxc')
+        guest = Terminal(b'one ', b'', b'two')
+        for _ in range(4):
+            console.record_terminal(guest, self.server)
+        self.assertEqual(b'one two', console.read_log(self.server))
+
+    def test_of_a_container_that_says_much_the_end_is_kept(self):
+        self.options('libvirt', virt_type='lxc')
+        for letter in (b'a', b'b', b'c'):
+            console.record_terminal(Terminal(letter * console.MAX_LOG_BYTES), self.server)
+        self.assertEqual(2 * console.MAX_LOG_BYTES, os.path.getsize(paths.of(self.server, 'console.log')))
+        self.assertEqual(b'c' * console.MAX_LOG_BYTES, console.read_log(self.server))
+
+    def test_machines_have_no_terminal(self):
+        self.options('libvirt', virt_type='qemu')
+        console.record_terminal(Terminal(), self.server)
+        self.assertEqual(b'', console.read_log(self.server))
 
 
 class Host:

@@ -46,6 +46,20 @@ class TestGuest(base.LibvirtCase):
                 expected.topology = (1, 1, 1)
                 self.assertEqual(expected, self.make(base.make_server()).cpu)
 
+    def test_shares_need_memory_that_others_see(self):
+        share = config.Share('/mnt/0123', 'data')
+        server = base.make_server()
+        places = blockinfo.layout(server, server.image_meta, None, None, None)
+        plan = domain.Plan(server, server.image_meta, None, places,
+                           {place.file: diskinfo.DiskInfo('raw', 1) for place in places}, None, shares=[share])
+        root = config.parse(domain.guest(base.FakeHost(), plan).to_xml())
+        found = root.find('devices/filesystem')
+        self.assertEqual(('mount', 'passthrough', 'virtiofs', '/mnt/0123', 'data'), (
+            found.get('type'), found.get('accessmode'), found.find('driver').get('type'),
+            found.find('source').get('dir'), found.find('target').get('dir')))
+        self.assertEqual(('memfd', 'shared'), (root.find('memoryBacking/source').get('type'),
+                                               root.find('memoryBacking/access').get('mode')))
+
     def test_cells_pins_pages_and_devices_are_where_the_claim_put_them(self):
         server = base.make_server(vcpus=4, memory_mb=512)
         cells = [{'id': number, 'cpus': [2 * number, 2 * number + 1], 'memory_mb': 256, 'host_cell': 1 - number,
@@ -71,7 +85,7 @@ class TestGuest(base.LibvirtCase):
             self.assertIsNone(root.find(path), path)
 
     def test_memory_may_be_locked(self):
-        root = self.make(base.make_server({'hw:locked_memory': 'true'})).to_element()
+        root = self.make(base.make_server({'hw:locked_memory': 'true', 'hw:mem_page_size': 'small'})).to_element()
         self.assertIsNotNone(root.find('memoryBacking/locked'))
 
     def test_custom_cpu_without_a_model_names_the_option(self):
@@ -135,7 +149,7 @@ class TestGuest(base.LibvirtCase):
         self.assertEqual(config.CpuTune(shares=100), guest.cputune)
         self.assertEqual({'read_iops_sec': 50}, self.only(guest, config.Disk).limits)
         nic = self.only(guest, config.Interface)
-        self.assertEqual(({'average': '1000', 'peak': '2000'}, {}), (nic.outbound, nic.inbound))
+        self.assertEqual(({'average': 1000, 'peak': 2000}, {}), (nic.outbound, nic.inbound))
 
     def test_interfaces(self):
         self.options('libvirt', virt_type='qemu')
@@ -201,14 +215,15 @@ class TestGuest(base.LibvirtCase):
             ({'hw_watchdog_action': 'bark'}, {},
              "hw_watchdog_action: 'bark' is not one of none, reset, poweroff, pause, disabled."),
             ({'hw_video_model': 'tv'}, {},
-             "hw_video_model: 'tv' is not one of virtio, vga, cirrus, qxl, vmvga, bochs, ramfb, none."),
+             "hw_video_model: 'tv' is not one of virtio, vga, cirrus, qxl, vmvga, bochs, ramfb, xen, gop, none."),
             ({'hw_video_ram': '16'}, {},
              'hw_video_ram: 16 MiB is more than the 0 MiB that hw_video:ram_max_mb of the flavor allows.'),
             ({'hw_cpu_cores': 'many'}, {}, "hw_cpu_cores: 'many' is not one of the numbers from 1."),
-            ({}, {'quota:cpu_shares': 'all'}, "quota:cpu_shares: 'all' is not one of the whole numbers."),
+            ({}, {'quota:cpu_shares': 'all'}, "quota:cpu_shares: 'all' is not one of the numbers from 1."),
             ({}, {'hw:serial_port_count': '5'}, 'hw_serial_port_count: 5 is not one of 0 to 4.'),
             ({'hw_disk_bus': 'scsi', 'hw_scsi_model': 'x'}, {},
-             "hw_scsi_model: 'x' is not one of virtio-scsi, lsilogic, lsisas1068, lsisas1078, vmpvscsi."),
+             ("hw_scsi_model: 'x' is not one of virtio-scsi, lsilogic, lsisas1068, lsisas1078, vmpvscsi, buslogic, "
+              'ibmvscsi.')),
         ]
         for properties, specs, words in cases:
             with self.subTest(words), self.assertRaises(exception.Invalid) as raised:

@@ -5,7 +5,7 @@ import os
 from nova import exception
 from nova.tests.unit.virt.libvirt import base
 from nova.virt import power_state
-from nova.virt.libvirt import config, diskinfo, inventory, paths
+from nova.virt.libvirt import config, diskinfo, inventory, paths, traits
 
 
 class Host(base.FakeHost):
@@ -59,6 +59,42 @@ class TestInventory(base.LibvirtCase):
         with open(paths.of(server, 'disk'), 'w'):
             after = inventory.available_resource(Host())['disk_available_least']
         self.assertAlmostEqual(10, before - after, delta=1)
+
+    def test_traits_come_from_what_libvirt_says(self):
+        class Told(Host):
+            capabilities = config.parse("<capabilities><guest><arch name='x86_64'><machine>pc</machine>"
+                                        '<machine>q35</machine></arch></guest></capabilities>')
+
+            def domain_capabilities(self, arch, machine_type, virt_type):
+                secure = 'yes' if machine_type == 'q35' else 'no'
+                return config.parse(f"""<domainCapabilities><os><enum name='firmware'><value>efi</value></enum>
+                    <loader><enum name='secure'><value>{secure}</value></enum></loader></os><devices>
+                    <video><enum name='modelType'><value>bochs</value></enum></video>
+                    <tpm><enum name='model'><value>tpm-crb</value></enum>
+                    <enum name='backendVersion'><value>2.0</value></enum></tpm></devices></domainCapabilities>""")
+
+            def guest_cpu_features(self, arch, machine_type, virt_type):
+                return frozenset(('sse4.1', 'avx2', 'rtm', 'no-such'))
+        always = {'COMPUTE_ARCH_X86_64', 'COMPUTE_FIRMWARE_BIOS', 'COMPUTE_FIRMWARE_UEFI',
+                  'COMPUTE_SECURITY_UEFI_SECURE_BOOT', 'COMPUTE_GRAPHICS_MODEL_BOCHS', 'HW_CPU_X86_SSE41',
+                  'HW_CPU_X86_AVX2', 'HW_CPU_X86_TSX'}
+        for enabled, more in ((False, set()), (True, {'COMPUTE_SECURITY_TPM_CRB', 'COMPUTE_SECURITY_TPM_2_0'})):
+            self.options('libvirt', virt_type='qemu', swtpm_enabled=enabled)
+            found = {name for name in traits.of(Told()) if not name.startswith('COMPUTE_NET_VIF_MODEL_')}
+            self.assertEqual(always | more, found)
+        self.options('libvirt', virt_type='lxc')
+        self.assertEqual(set(), traits.of(Told()))
+
+    def test_containers_need_raw_disks(self):
+        self.options('libvirt', virt_type='lxc', images_type='qcow2')
+        with self.assertRaisesRegex(exception.ConfigInvalid, 'images_type.*raw'):
+            inventory.require_virt_type(Host())
+
+    def test_containers_need_a_short_path(self):
+        self.options('libvirt', virt_type='lxc')
+        self.options(state_path='/' + 40 * 'x')
+        with self.assertRaisesRegex(exception.ConfigInvalid, 'state_path'):
+            inventory.require_virt_type(Host())
 
     def test_uptime_is_a_line(self):
         self.assertIn('up', inventory.uptime())

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The front door /volume/v3: the stock command and SDK find local volumes, with no Cinder anywhere."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import openstack
+import pytest
+import requests
+import yaml
+
+from nova.api.standalone import users
+from nova.tests import harness
+
+BIN = pathlib.Path(sys.executable).parent
+ROLES = {'root': 'admin', 'alice': 'member', 'rita': 'reader', 'bob': 'member'}
+PROJECTS = {'bob': 'other'}
+
+
+class Site:
+    def __init__(self, cloud, clouds):
+        self.cloud, self.clouds = cloud, clouds
+
+    def openstack(self, *words, user='alice', as_json=False):
+        done = subprocess.run(
+            [BIN / 'openstack', '--os-cloud', user, *words, *(('-f', 'json') if as_json else ())], text=True,
+            capture_output=True, check=False, timeout=120,
+            env={**os.environ, 'OS_CLIENT_CONFIG_FILE': str(self.clouds), 'OS_COMPUTE_API_VERSION': '2.96'})
+        assert done.returncode == 0, f'{words}: {done.stdout}{done.stderr}'
+        return json.loads(done.stdout) if as_json else done.stdout
+
+    def connect(self, user='alice'):
+        return openstack.connection.Connection(config=openstack.config.OpenStackConfig(
+            config_files=[str(self.clouds)]).get_one(user))
+
+    def door(self, user='alice'):
+        token = self.connect(user).auth_token
+
+        def call(method, path, body=None, **headers):
+            return requests.request(method, f'http://127.0.0.1:{self.cloud.port}/volume/v3{path}', json=body,
+                                    timeout=30, headers={'X-Auth-Token': token, **headers})
+        return call
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    directory = tmp_path_factory.mktemp('door')
+    (directory / 'users.yaml').write_text(yaml.safe_dump({'projects': {'demo': {}, 'other': {}}, 'users': {
+        name: {'roles': {PROJECTS.get(name, 'demo'): [role]}, 'default_project': PROJECTS.get(name, 'demo'),
+               'password': users.hash_password(name)} for name, role in ROLES.items()}}))
+    cloud = harness.Cloud.all_in_one({'api': {'auth_strategy': 'standalone'},
+                                      'standalone': {'users_file': directory / 'users.yaml'}})
+    cloud.wait_ready = lambda: harness.wait_for(
+        lambda: 'up' in cloud.manage('service', 'list', '-f', 'value', '-c', 'state'), 'services')
+    (directory / 'clouds.yaml').write_text(yaml.safe_dump({'clouds': {name: {
+        'auth': {'auth_url': f'http://127.0.0.1:{cloud.port}/identity/v3', 'username': name, 'password': name,
+                 'project_name': PROJECTS.get(name, 'demo'), 'user_domain_name': 'Default',
+                 'project_domain_name': 'Default'}, 'region_name': 'RegionOne'} for name in ROLES}}))
+    with cloud:
+        yield Site(cloud, directory / 'clouds.yaml')
+        assert not cloud.tracebacks()
+
+
+@pytest.fixture
+def store(site):
+    """The SDK's block storage; nothing is left in the end."""
+    found = site.connect().block_storage
+    yield found
+    for snapshot in found.snapshots():
+        found.delete_snapshot(snapshot)
+    for volume in found.volumes():
+        found.delete_volume(volume)
+    assert os.listdir(site.cloud.directory / 'state' / 'volumes') == []
+
+
+def test_the_openstack_command(site, store):
+    made = site.openstack('volume', 'create', '--size', '1', '--property', 'a=b', 'data', as_json=True)
+    assert made['name'] == 'data'
+    assert [each['Name'] for each in site.openstack('volume', 'list', as_json=True)] == ['data']
+    site.openstack('volume', 'set', '--name', 'files', '--size', '2', 'data')
+    shown = site.openstack('volume', 'show', 'files', as_json=True)
+    assert (shown['size'], shown['status'], shown['properties']) == (2, 'available', {'a': 'b'})
+    site.openstack('volume', 'snapshot', 'create', '--volume', 'files', 'then')
+    assert [each['Name'] for each in site.openstack('volume', 'snapshot', 'list', as_json=True)] == ['then']
+    assert site.openstack('volume', 'snapshot', 'show', 'then', as_json=True)['size'] == 2
+    site.openstack('volume', 'create', '--snapshot', 'then', 'again')
+    site.openstack('volume', 'snapshot', 'delete', 'then')
+    assert [each['Name'] for each in site.openstack('volume', 'type', 'list', as_json=True)] == ['local']
+    for name in ('files', 'again'):
+        site.openstack('volume', 'delete', name)
+    assert site.openstack('volume', 'list', as_json=True) == []
+
+
+def test_a_volume_is_added_to_a_server(site, store):
+    site.openstack('volume', 'create', '--size', '1', 'data')
+    site.openstack('server', 'create', '--flavor', 'm1.test', '--image', 'guest', '--nic', 'none', '--wait', 'one')
+    site.openstack('server', 'add', 'volume', 'one', 'data')
+    harness.wait_for(lambda: store.find_volume('data').status == 'in-use', 'attached')
+    (attached,) = store.get_volume(store.find_volume('data').id).attachments
+    assert attached['device'] == '/dev/vdb'
+    assert site.openstack('server', 'volume', 'list', 'one', as_json=True)[0]['Device'] == '/dev/vdb'
+    answer = site.door()('DELETE', f'/volumes/{attached["volume_id"]}')
+    assert (answer.status_code, list(answer.json())) == (400, ['badRequest'])
+    site.openstack('server', 'remove', 'volume', 'one', 'data')
+    harness.wait_for(lambda: store.find_volume('data').status == 'available', 'detached')
+    site.openstack('server', 'delete', '--wait', 'one')
+
+
+def test_openstacksdk(site, store):
+    cloud = site.connect()
+    image = cloud.image.find_image('guest')
+    made = store.create_volume(name='system', size=1, image_id=image.id)
+    store.wait_for_status(made, 'available')
+    assert store.get_volume(made.id).volume_image_metadata['image_name'] == 'guest'
+    store.set_volume_bootable_status(made, True)
+    assert store.get_volume(made.id).is_bootable
+    clone = store.create_volume(name='clone', source_volume_id=made.id)
+    assert store.get_volume(clone.id).size == 1
+    assert {each.name for each in store.volumes(details=False)} == {'system', 'clone'}
+    assert [each.name for each in store.volumes(name='clone')] == ['clone']
+    assert [each.name for each in store.volumes(limit=1, sort='name:asc')] == ['clone', 'system']
+    store.set_volume_metadata(made, x='y')
+    store.delete_volume_metadata(made, ['x'])
+    assert store.get_volume(made.id).metadata == {}
+    assert [zone.name for zone in store.availability_zones()] == ['nova']
+    assert store.get_limits().absolute.total_volumes_used == 2
+    assert store.get_quota_set(cloud.current_project_id, usage=True).usage['volumes'] == 2
+    snapshot = store.create_snapshot(volume_id=made.id, name='then')
+    store.update_snapshot(snapshot, description='of now')
+    assert store.get_snapshot(snapshot.id).description == 'of now'
+
+
+@pytest.mark.parametrize('method, path, body, status', [
+    ('POST', '/volumes', {'volume': {}}, 400), ('POST', '/volumes', {'volume': {'size': 'x'}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 0}}, 400), ('POST', '/volumes', {'volume': {'size': 10 ** 9}}, 400),
+    ('POST', '/volumes', [], 400), ('POST', '/volumes', {'volume': {'size': 1, 'name': 5}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 1, 'metadata': {'a': 1}}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 1, 'volume_type': 'fast'}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 1, 'availability_zone': 'mars'}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 1, 'snapshot_id': 'a', 'source_volid': 'b'}}, 400),
+    ('POST', '/volumes', {'volume': {'size': 1, 'snapshot_id': 'none'}}, 404),
+    ('POST', '/volumes', {'volume': {'size': 1, 'imageRef': 'none'}}, 404),
+    ('POST', '/snapshots', {'snapshot': {'volume_id': 'none'}}, 404), ('GET', '/volumes/none', None, 404),
+    ('GET', '/volumes?sort=colour', None, 400), ('GET', '/volumes?marker=none', None, 400),
+    ('GET', '/volumes?all_tenants=1', None, 403), ('POST', '/volumes/none/action', {'os-fly': {}}, 400),
+    ('POST', '/volumes/none/action', {'os-reset_status': {'status': 'error'}}, 403), ('GET', '/types/x', None, 404),
+    ('GET', '/os-quota-sets/of-others', None, 403), ('PATCH', '/volumes', None, 405)])
+def test_what_is_refused(site, method, path, body, status):
+    answer = site.door()(method, path, body)
+    assert answer.status_code == status, answer.text
+    ((_name, fault),) = answer.json().items()
+    assert fault['code'] == status
+
+
+def test_projects_and_roles_are_kept_apart(site, store):
+    volume = store.create_volume(size=1).id
+    for user, method, path, status in (
+            ('bob', 'GET', f'/volumes/{volume}', 404), ('bob', 'DELETE', f'/volumes/{volume}', 404),
+            ('rita', 'GET', f'/volumes/{volume}', 200), ('rita', 'DELETE', f'/volumes/{volume}', 403),
+            ('root', 'GET', '/volumes?all_tenants=1', 200)):
+        assert site.door(user)(method, path).status_code == status, (user, path)
+    assert site.door('rita')('POST', '/volumes', {'volume': {'size': 1}}).status_code == 403
+    assert site.door('bob')('GET', '/volumes').json() == {'volumes': []}
+
+
+def test_versions_are_negotiated(site):
+    found = requests.get(f'http://127.0.0.1:{site.cloud.port}/volume/', timeout=30)
+    assert (found.status_code, found.json()['versions'][0]['id']) == (300, 'v3.0')
+    door = site.door()
+    assert door('GET', '/volumes', **{'OpenStack-API-Version': 'volume 3.0'}).status_code == 200
+    assert door('GET', '/volumes', **{'OpenStack-API-Version': 'volume 3.70'}).status_code == 406

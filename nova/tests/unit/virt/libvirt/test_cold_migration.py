@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import unittest
+from unittest import mock
+
+from oslo_serialization import jsonutils
+
+from nova import exception, objects
+from nova.tests.unit.virt.libvirt import base
+from nova.virt import images
+from nova.virt.libvirt import cold_migration, diskinfo, disks, errors, imagecache, leftovers, paths
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+class TestMoves(base.LibvirtCase):
+    """With real files, and without a hypervisor."""
+
+    def setUp(self):
+        super().setUp()
+        self.options(host='h1', my_ip='192.0.2.1')
+        self.instance = base.make_server(power_state=1)
+        self.guest = mock.Mock()
+        for name, stand_in in (('libvirt_guest.Guest', mock.Mock(return_value=self.guest)),
+                               ('lifecycle.destroy', mock.Mock()), ('lifecycle.make_here', mock.Mock()),
+                               ('power.power_off', mock.Mock())):
+            patch = mock.patch.object(*_target(name), stand_in)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.give_disk('disk', diskinfo.DiskInfo('raw', MIB), b'root')
+        disks.take(self.instance)
+
+    def give_disk(self, name, info, content):
+        os.makedirs(paths.of(self.instance), exist_ok=True)
+        with open(paths.of(self.instance, name), 'wb') as out:
+            out.write(content)
+            out.truncate(info.size)
+        diskinfo.record(self.instance, name, info)
+
+    def content(self, path, count=4):
+        with open(path, 'rb') as file:
+            return file.read(count)
+
+    def send(self, dest='192.0.2.1', bdi=None, **sizes):
+        flavor = objects.Flavor(**{'root_gb': 1, 'ephemeral_gb': 0, 'swap': 0, **sizes})
+        return cold_migration.send(mock.Mock(), mock.Mock(), self.context, self.instance, dest, flavor, bdi)
+
+    def test_in_place_there_are_two_of_each_disk_until_the_user_is_content(self):
+        sent = self.send()
+        self.assertEqual((b'root', b'root'), (self.content(paths.of(self.instance, 'disk')),
+                                              self.content(paths.kept(self.instance, 'disk'))))
+        request = mock.Mock(instance=self.instance)
+        cold_migration.finish(mock.Mock(), mock.Mock(), request, sent, False, True)
+        self.assertEqual({'disk': diskinfo.DiskInfo('raw', MIB)}, diskinfo.of(self.instance))
+        self.assertEqual('h1', disks.host_of(self.instance))
+        cold_migration.confirm(self.instance)
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+        cold_migration.confirm(self.instance)
+
+    def test_back_again_there_is_what_was_kept(self):
+        self.send()
+        with open(paths.of(self.instance, 'disk'), 'r+b') as file:
+            file.write(b'else')
+        for _twice in range(2):
+            cold_migration.finish_revert(mock.Mock(), mock.Mock(), mock.Mock(instance=self.instance), True)
+            self.assertEqual(b'root', self.content(paths.of(self.instance, 'disk')))
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+
+    def test_sending_may_be_repeated_at_any_point(self):
+        self.send()
+        # The copy is half done.
+        os.truncate(paths.of(self.instance, 'disk'), 2)
+        self.assertEqual(MIB, jsonutils.loads(self.send())['disks']['disk']['file_size'])
+        self.assertEqual(b'root', self.content(paths.of(self.instance, 'disk')))
+
+    def test_what_an_old_move_kept_is_not_sent(self):
+        os.makedirs(paths.kept(self.instance))
+        with open(paths.kept(self.instance, 'disk'), 'wb') as out:
+            out.write(b'old')
+        self.send()
+        self.assertEqual(b'root', self.content(paths.kept(self.instance, 'disk')))
+
+    def test_when_it_cannot_be_sent_the_server_is_as_it_was(self):
+        with mock.patch.object(cold_migration.transfer, 'copy_file', side_effect=OSError('no space')), \
+                self.assertRaises(exception.InstanceFaultRollback) as raised:
+            self.send()
+        self.assertIn('no space', str(raised.exception.inner_exception))
+        self.assertEqual(b'root', self.content(paths.of(self.instance, 'disk')))
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+        self.assertEqual('h1', disks.host_of(self.instance))
+        self.guest.start.assert_called_once_with()
+
+    def test_one_that_was_off_stays_off(self):
+        self.instance.trust('power_state', 4)
+        with mock.patch.object(cold_migration.lifecycle, 'destroy', side_effect=errors.LibvirtError(reason='no')), \
+                self.assertRaises(exception.InstanceFaultRollback):
+            self.send()
+        self.guest.start.assert_not_called()
+
+    def test_disks_do_not_become_smaller(self):
+        for sizes, text in (({'root_gb': 0}, 'the root disk has 1 GiB, the flavor 0'),
+                            ({'ephemeral_gb': 1}, 'the ephemeral disks have 2 GiB, the flavor 1')):
+            self.instance.flavor.trust('ephemeral_gb', 2)
+            with self.subTest(text), self.assertRaises(exception.InstanceFaultRollback) as raised:
+                self.send(**{'ephemeral_gb': 2, **sizes})
+            self.assertIn(text, str(raised.exception.inner_exception))
+            self.assertTrue(os.path.exists(paths.of(self.instance, 'disk')))
+
+    def test_what_has_grown_does_not_become_smaller_either(self):
+        self.give_disk('disk.eph0', diskinfo.DiskInfo('raw', 3 * GIB, content='ext4'), b'')
+        with self.assertRaisesRegex(exception.InstanceFaultRollback, 'the ephemeral disks have 3 GiB, the flavor 2'):
+            self.send(ephemeral_gb=2)
+
+    def test_a_server_without_disks_of_its_own_arrives(self):
+        for _twice in range(2):
+            cold_migration.finish(mock.Mock(), mock.Mock(), mock.Mock(instance=base.make_server()),
+                                  '{"disks": {}, "packed": true}', False, True)
+        self.assertEqual(2, cold_migration.lifecycle.make_here.call_count)
+
+    def test_volumes_in_files_of_the_host_stay(self):
+        volumes = {'block_device_mapping': [{'connection_info': {'driver_volume_type': 'file', 'data': {}}}]}
+        self.send(bdi=volumes)
+        with self.assertRaisesRegex(exception.InstanceFaultRollback, 'volumes that are files of its host'):
+            self.send(dest='192.0.2.2', bdi=volumes)
+
+    def test_a_disk_whose_image_is_gone_is_sent_whole(self):
+        base_path = os.path.join(self.directory, 'base')
+        images.create(base_path, 'raw', MIB)
+        with open(base_path, 'r+b') as file:
+            file.write(b'below')
+        images.create(paths.of(self.instance, 'disk'), 'qcow2', MIB, base_path, 'raw')
+        diskinfo.record(self.instance, 'disk', diskinfo.DiskInfo('qcow2', MIB, 'shelved', 'raw'))
+        self.assertIsNone(jsonutils.loads(self.send())['disks']['disk']['base'])
+        os.unlink(base_path)
+        images.convert(paths.of(self.instance, 'disk'), 'qcow2', os.path.join(self.directory, 'raw'), 'raw')
+        self.assertEqual(b'below', self.content(os.path.join(self.directory, 'raw'), 5))
+        self.assertEqual(['disk', 'disk.info', 'host'], sorted(os.listdir(paths.kept(self.instance))))
+
+    def test_an_image_that_is_there_is_not_sent(self):
+        info = diskinfo.DiskInfo('qcow2', MIB, imagecache.name_of(self.instance.image_ref), 'raw')
+        api = mock.Mock()
+        for status, expected in (('active', True), ('deleted', False)):
+            api.get.return_value = {'status': status}
+            self.assertIs(expected, cold_migration.can_be_fetched(api, self.context, self.instance, info))
+        api.get.side_effect = exception.ImageNotFound(image_id='x')
+        self.assertFalse(cold_migration.can_be_fetched(api, self.context, self.instance, info))
+        empty = diskinfo.DiskInfo('qcow2', MIB, 'ephemeral_1_ext4', 'raw')
+        self.assertTrue(cold_migration.can_be_fetched(None, self.context, self.instance, empty))
+
+    def test_disks_grow_and_swap_is_made_anew(self):
+        self.give_disk('disk.swap', diskinfo.DiskInfo('raw', 16 * MIB, content='swap'), b'')
+        self.give_disk('disk.eph0', diskinfo.DiskInfo('raw', 16 * MIB, content='ext4'), b'eph')
+        sent = self.send(root_gb=1, ephemeral_gb=1, swap=32)
+        for name, value in (('root_gb', 1), ('ephemeral_gb', 1), ('swap', 32)):
+            self.instance.flavor.trust(name, value)
+        request = mock.Mock(instance=self.instance, block_device_info=None)
+        cold_migration.finish(mock.Mock(), mock.Mock(), request, sent, True, True)
+        # Called when all disks are there.
+        cold_migration.lifecycle.make_here.call_args.kwargs['before_start']()
+        known = diskinfo.of(self.instance)
+        self.assertEqual({'disk': GIB, 'disk.eph0': GIB}, {name: info.size for name, info in known.items()})
+        self.assertEqual(GIB, os.path.getsize(paths.of(self.instance, 'disk.eph0')))
+        self.assertEqual(b'eph', self.content(paths.of(self.instance, 'disk.eph0'), 3))
+
+
+class TestOwners(base.LibvirtCase):
+    def setUp(self):
+        super().setUp()
+        self.options(host='h1')
+        self.instance = base.make_server()
+        os.makedirs(paths.of(self.instance))
+
+    def test_files_of_another_host_stay(self):
+        disks.take(self.instance, 'h2')
+        self.assertTrue(disks.are_elsewhere(self.instance))
+        self.assertTrue(disks.remove(self.instance))
+        self.assertTrue(os.path.isdir(paths.of(self.instance)))
+        disks.take(self.instance)
+        self.assertTrue(disks.remove(self.instance))
+        self.assertFalse(os.path.isdir(paths.of(self.instance)))
+
+    def test_leftovers_are_those_of_this_host(self):
+        host = mock.Mock(list_uuids=mock.Mock(return_value=[]))
+        other = base.make_server()
+        os.makedirs(paths.kept(other))
+        self.assertEqual({(self.instance.uuid, 'disk'), (other.uuid, 'file')},
+                         {(found['uuid'], found['kind']) for found in leftovers.find(host, set())})
+        disks.take(self.instance, 'h2')
+        self.assertEqual([other.uuid], [found['uuid'] for found in leftovers.find(host, set())])
+        self.assertEqual([], leftovers.find(host, {other.uuid}))
+
+
+def _target(name):
+    module, attribute = name.split('.')
+    return getattr(cold_migration, module), attribute
+
+
+if __name__ == '__main__':
+    unittest.main()

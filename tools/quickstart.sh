@@ -57,7 +57,10 @@ step() {
 }
 
 manage() {
-    "$VENV/bin/nova-manage" --config-file "$CONFIG" "$@"
+    "$VENV/bin/nova-manage" --config-file "$CONFIG" "$@" || {
+        [ ! -s "$STATE/nova.log" ] || echo "    more is in $STATE/nova.log" >&2
+        return 1
+    }
 }
 
 # The stock client, as the user of clouds.yaml or (cloud=nova-admin) the administrator.
@@ -207,6 +210,10 @@ CONF
 compute_driver = fake.FakeDriver
 fake_network = True
 metadata_listen = 127.0.0.1
+
+[fake]
+# Guests outlive the service, as real ones do.
+state_file = $STATE/guests-%(host)s.json
 
 CONF
                 ;;

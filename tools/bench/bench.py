@@ -7,7 +7,8 @@
 
 A site of its own is 'all' (nova-all on SQLite) or 'daemons' (2 API workers, conductor, scheduler, compute, over
 RabbitMQ and MariaDB), with the fake driver.  Times depend on the machine: compare two endpoints within one run
-on an idle one.  Statements and messages are counts: they are the same everywhere.
+on an idle one.  Statements and messages are counts: they are the same everywhere.  For a site of its own a table
+per hop says which process and which step takes the time.
 """
 
 import argparse
@@ -22,7 +23,10 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 MICROVERSION = '2.96'
+#: Requests between two readings of the table per hop.
+TRACED = 20
 
 
 class Endpoint:
@@ -83,8 +87,8 @@ def counted(endpoint, action):
 
 
 class Bench:
-    def __init__(self, args, endpoint):
-        self.args, self.endpoint, self.rows = args, endpoint, []
+    def __init__(self, args, endpoint, hops=None):
+        self.args, self.endpoint, self.rows, self.hops = args, endpoint, [], hops
 
     def row(self, what, value, unit):
         self.rows.append((what, value, unit))
@@ -173,8 +177,31 @@ class Bench:
         if found:
             self.row('statements, messages of one boot (this process)', f'{found[0]}, {found[1]}', '')
 
+    def trace(self, what, action):
+        """Print which hop takes the time of an action."""
+        if self.hops is None:
+            return
+        import hops
+        before = self.hops.read()
+        for number in range(TRACED):
+            action(number)
+        hops.show(what, self.hops.rows(before, self.hops.read(), TRACED))
+
+    def traces(self):
+        one = self.endpoint.json('/servers?limit=1')['servers'][0]['id']
+        self.trace('one boot, hop by hop', lambda number: self.wait(self.create(f'traced-{number}')[0], 0.02))
+        self.trace('GET /servers/{id}', lambda number: self.endpoint.json(f'/servers/{one}'))
+        self.trace('GET /servers/detail, 1000 servers', lambda number: self.endpoint.json('/servers/detail?limit=1000'))
+
+    def ids(self):
+        found, marker = [], ''
+        while page := self.endpoint.json(f'/servers?limit=1000{marker}')['servers']:
+            found += [server['id'] for server in page]
+            marker = f'&marker={found[-1]}'
+        return found
+
     def delete(self):
-        ids = [server['id'] for server in self.endpoint.json('/servers?limit=1000')['servers']]
+        ids = self.ids()
         begun = time.perf_counter()
         for uuid in ids:
             self.endpoint.call('DELETE', f'/servers/{uuid}')
@@ -189,6 +216,8 @@ class Bench:
         self.fill()
         self.lists()
         self.one_boot(f'one boot to ACTIVE beside {self.args.list} servers')
+        self.traces()
+        print()
         self.delete()
 
 
@@ -210,6 +239,10 @@ def own_site(args):
                             'service_down_time': 60, 'order_poll_interval': 5, 'order_lease': 40,
                             'janitor_interval': 10, 'enabled_apis': 'osapi_compute'},
                 'conductor': {'workers': 1}, 'scheduler': {'workers': 1}}
+    ports = {}
+    if args.site == 'daemons':
+        ports = {name: harness.free_port() for name in ('nova-conductor', 'nova-scheduler', 'nova-compute')}
+        settings['monitoring'] = {'ports': ','.join(f'{name}:{port}' for name, port in ports.items())}
     if args.site == 'all':
         cloud = harness.Cloud.all_in_one(settings)
     else:
@@ -231,7 +264,10 @@ def own_site(args):
                 time.sleep(0.02)
         cloud.wait_ready()
         args.endpoint, args.image, args.flavor = cloud.endpoint, harness.IMAGE_ID, '1'
-        bench = Bench(args, Endpoint(cloud.endpoint, args.token))
+        import hops
+        ports['nova-api' if args.site == 'daemons' else 'nova-all'] = cloud.port
+        bench = Bench(args, Endpoint(cloud.endpoint, args.token),
+                      hops.Hops(ports, {name: process.pid for name, process in cloud.processes.items()}))
         bench.row('first answer after the start', first, 's')
         pids = [process.pid for process in cloud.processes.values()]
         _rss, pss, count = memory(pids)

@@ -13,24 +13,44 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 #: Files of one directory beyond which it is more than one group.
 LARGEST = 8
+#: Of test files, roughly.
+BYTES_A_SECOND = 110
 
 
 def groups_of(directory):
-    """[(name, files)]: each directory below, cut to size; and each file that stands alone."""
+    """[(name, files)]: each directory below, cut to size; and each file that stands alone, or says that it is long."""
     by_directory = {}
     for path in sorted(directory.rglob('test_*.py')):
-        by_directory.setdefault(path.parent, []).append(path)
-    for parent, paths in by_directory.items():
-        if parent == directory:
-            yield from ((str(path), [path]) for path in paths)
+        if path.parent == directory or _said(path):
+            yield str(path), [path]
         else:
-            pieces = [paths[i:i + LARGEST] for i in range(0, len(paths), LARGEST)]
-            for number, piece in enumerate(pieces, 1):
-                yield f'{parent} ({number}/{len(pieces)})' if len(pieces) > 1 else str(parent), piece
+            by_directory.setdefault(path.parent, []).append(path)
+    for parent, paths in by_directory.items():
+        pieces = [paths[i:i + LARGEST] for i in range(0, len(paths), LARGEST)]
+        for number, piece in enumerate(pieces, 1):
+            yield f'{parent} ({number}/{len(pieces)})' if len(pieces) > 1 else str(parent), piece
+
+
+def weight(group):
+    """How long a group may take, in seconds: what its files say (TAKES_S), or a guess from their size.
+
+    The helpers count too if it is a directory.
+    """
+    name, paths = group
+    if name == str(paths[0].parent):
+        paths = [path for path in paths[0].parent.glob('*.py') if not _said(path)]
+    return sum(_said(path) or path.stat().st_size / BYTES_A_SECOND for path in paths)
+
+
+def _said(path):
+    """What a file says it takes, in seconds; 0 for one that does not."""
+    said = re.search(r'^TAKES_S = (\d+)$', path.read_text(), re.MULTILINE)
+    return int(said[1]) if said else 0
 
 
 def run(group, reports, timeout_s, arguments):
@@ -70,12 +90,13 @@ def main():
     for old in args.reports.glob('*.xml'):
         old.unlink()
     # The largest first: at the end nobody waits for one that began late.
-    groups = sorted(groups_of(args.directory), key=lambda group: -sum(path.stat().st_size for path in group[1]))
+    groups = sorted(groups_of(args.directory), key=weight, reverse=True)
     if not groups:
         print(f'{args.directory}: no tests')
         return 1
     began, failed = time.monotonic(), []
-    with concurrent.futures.ThreadPoolExecutor(args.processes) as pool:
+    with tempfile.TemporaryDirectory(prefix='nova-template-') as os.environ['NOVA_TEST_TEMPLATE'], \
+            concurrent.futures.ThreadPoolExecutor(args.processes) as pool:
         runs = [pool.submit(run, group, args.reports, args.timeout, args.arguments) for group in groups]
         for done in concurrent.futures.as_completed(runs):
             name, status, output = done.result()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Projects, users, roles and catalog of the neighbours: fill.py DIR KEYSTONE_URL GLANCE_URL COMPUTE_URL PASSWORD.
+"""Projects, users, roles and catalog: fill.py DIR KEYSTONE_URL GLANCE_URL CINDER_URL COMPUTE_URL PASSWORD.
 
 Writes DIR/clouds.yaml and DIR/nova.conf.  May be repeated.
 """
@@ -15,6 +15,7 @@ ROLES = ('service', 'member', 'reader')
 PROJECTS = ('service', 'demo', 'other')
 #: User -> (project, roles).
 USERS = {'nova': ('service', ('admin', 'service')), 'glance': ('service', ('admin', 'service')),
+         'cinder': ('service', ('admin', 'service')),
          'member': ('demo', ('member',)), 'reader': ('demo', ('reader',)), 'other': ('other', ('member',))}
 CLOUD = '''  neighbours-{user}:
     auth:
@@ -58,7 +59,7 @@ FILTER = {'service_type': 'identity', 'interface': 'public'}
 
 
 def main():
-    directory, keystone, glance, compute, password = sys.argv[1:]
+    directory, keystone, glance, cinder, compute, password = sys.argv[1:]
     directory = pathlib.Path(directory)
     client = session.Session(auth=v3.Password(
         f'{keystone}/v3', username='admin', password=password, project_name='admin', user_domain_id='default',
@@ -72,6 +73,7 @@ def main():
             client.put(f'/projects/{projects[project]}/users/{user_id}/roles/{roles[role]}', endpoint_filter=FILTER)
     service(client, 'image', 'glance', glance)
     service(client, 'compute', 'nova', compute)
+    service(client, 'block-storage', 'cinder', f'{cinder}/v3')
     os.umask(0o077)
     (directory / 'clouds.yaml').write_text('clouds:\n' + ''.join(
         CLOUD.format(user=user, project=project, url=keystone, password=password)
@@ -79,7 +81,8 @@ def main():
     secrets = CREDENTIALS.format(url=keystone, password=password)
     (directory / 'nova.conf').write_text(
         f'[api]\nauth_strategy = keystone\n\n[keystone_authtoken]\nwww_authenticate_uri = {keystone}\n{secrets}\n'
-        f'[image]\nbackend = glance\n\n[glance]\nendpoint_override = {glance}\n{secrets}')
+        f'[image]\nbackend = glance\n\n[glance]\nendpoint_override = {glance}\n{secrets}\n'
+        f'[volume]\nbackend = cinder\n\n[cinder]\n{secrets}')
 
 
 if __name__ == '__main__':

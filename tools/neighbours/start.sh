@@ -3,15 +3,15 @@
 set -eu
 usage() {
     cat <<'TEXT'
-Usage: tools/neighbours/start.sh [--dir DIR] [--venv DIR] [--compute-url URL] [--keystone-port N] [--glance-port N]
+Usage: tools/neighbours/start.sh [--dir DIR] [--venv DIR] [--compute-url URL] [--keystone-port N] [--glance-port N] [--cinder-port N]
 
-A Keystone and a Glance from PyPI on loopback ports, for our service to stand beside. Afterwards DIR has
+A Keystone, a Glance and a Cinder (volumes are files) from PyPI on loopback ports, for our service to stand beside. Afterwards DIR has
 clouds.yaml (clouds neighbours-admin, -member, -reader, -other), nova.conf (what our configuration needs) and env.
 TEXT
 }
 HERE=$(cd "$(dirname "$0")" && pwd)
 CACHE=$(cd "$HERE/../.." && pwd)/.cache/neighbours
-DIR=$CACHE/run VENV=$CACHE/venv COMPUTE=http://127.0.0.1:8774/v2.1 KEYSTONE_PORT='' GLANCE_PORT=''
+DIR=$CACHE/run VENV=$CACHE/venv COMPUTE=http://127.0.0.1:8774/v2.1 KEYSTONE_PORT='' GLANCE_PORT='' CINDER_PORT=''
 while [ $# -gt 0 ]; do
     case $1 in
         --dir) DIR=$2; shift 2 ;;
@@ -19,6 +19,7 @@ while [ $# -gt 0 ]; do
         --compute-url) COMPUTE=$2; shift 2 ;;
         --keystone-port) KEYSTONE_PORT=$2; shift 2 ;;
         --glance-port) GLANCE_PORT=$2; shift 2 ;;
+        --cinder-port) CINDER_PORT=$2; shift 2 ;;
         -h|--help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -41,11 +42,23 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 "$HERE/stop.sh" --dir "$DIR"
 KEYSTONE_PORT=${KEYSTONE_PORT:-$(free_port)}
 GLANCE_PORT=${GLANCE_PORT:-$(free_port)}
-KEYSTONE=http://127.0.0.1:$KEYSTONE_PORT GLANCE=http://127.0.0.1:$GLANCE_PORT
+CINDER_PORT=${CINDER_PORT:-$(free_port)}
+KEYSTONE=http://127.0.0.1:$KEYSTONE_PORT GLANCE=http://127.0.0.1:$GLANCE_PORT CINDER=http://127.0.0.1:$CINDER_PORT
 PASSWORD=$(cat "$DIR/password" 2>/dev/null || python3 -c 'import secrets; print(secrets.token_hex(16))')
 (umask 077; echo "$PASSWORD" > "$DIR/password")
-mkdir -p "$DIR/keystone" "$DIR/glance" "$DIR/images" "$DIR/log"
+mkdir -p "$DIR/keystone" "$DIR/glance" "$DIR/cinder/locks" "$DIR/volumes" "$DIR/images" "$DIR/log"
 
+credentials() {  # user
+    cat <<TEXT
+auth_url = $KEYSTONE/v3
+auth_type = password
+username = $1
+password = $PASSWORD
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+TEXT
+}
 cat > "$DIR/keystone/keystone.conf" <<TEXT
 [DEFAULT]
 public_endpoint = $KEYSTONE
@@ -78,19 +91,48 @@ flavor = keystone
 config_file = $VENV/etc/glance/glance-api-paste.ini
 [keystone_authtoken]
 www_authenticate_uri = $KEYSTONE
-auth_url = $KEYSTONE/v3
-auth_type = password
-username = glance
-password = $PASSWORD
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
+$(credentials glance)
 TEXT
-chmod 600 "$DIR/glance/glance-api.conf"
+cat > "$DIR/cinder/cinder.conf" <<TEXT
+[DEFAULT]
+host = cinder
+my_ip = 127.0.0.1
+state_path = $DIR/cinder
+transport_url = fake:/
+auth_strategy = keystone
+enabled_backends = files
+api_paste_config = $VENV/etc/cinder/api-paste.ini
+resource_query_filters_file = $VENV/etc/cinder/resource_filters.json
+rootwrap_config = $VENV/etc/cinder/rootwrap.conf
+glance_api_servers = $GLANCE
+public_endpoint = $CINDER
+report_interval = 2
+# New volumes are made at once: the scheduler need not wait for reports.
+scheduler_driver_init_wait_time = 1
+[database]
+connection = sqlite:///$DIR/cinder/cinder.sqlite
+[oslo_concurrency]
+lock_path = $DIR/cinder/locks
+[files]
+volume_driver = file_volumes.FileVolumes
+volume_backend_name = files
+files_directory = $DIR/volumes
+[nova]
+region_name = RegionOne
+$(credentials cinder)
+[keystone_authtoken]
+www_authenticate_uri = $KEYSTONE
+service_token_roles = service
+service_token_roles_required = true
+$(credentials cinder)
+TEXT
+chmod 600 "$DIR/glance/glance-api.conf" "$DIR/cinder/cinder.conf"
 
 manage_keystone() { keystone-manage --config-file "$DIR/keystone/keystone.conf" "$@"; }
 (glance-manage --config-file "$DIR/glance/glance-api.conf" db_sync > "$DIR/log/glance-manage.out" 2>&1) &
 glance_db=$!
+(cinder-manage --config-file "$DIR/cinder/cinder.conf" db sync > "$DIR/log/cinder-manage.out" 2>&1) &
+cinder_db=$!
 manage_keystone db_sync > "$DIR/log/keystone-manage.out" 2>&1
 for what in fernet_setup credential_setup; do
     mkdir -p "$DIR/keystone/${what%_setup}"
@@ -101,16 +143,18 @@ OS_BOOTSTRAP_PASSWORD=$PASSWORD manage_keystone bootstrap --bootstrap-region-id 
     --bootstrap-public-url "$KEYSTONE/v3" --bootstrap-internal-url "$KEYSTONE/v3" \
     --bootstrap-admin-url "$KEYSTONE/v3" >> "$DIR/log/keystone-manage.out" 2>&1
 wait "$glance_db"
+wait "$cinder_db"
 
-serve() {  # name port module
-    setsid python3 "$HERE/serve.py" "$2" "$3" > "$DIR/log/$1.out" 2>&1 < /dev/null &
+serve() {  # name port what [script]
+    setsid python3 "$HERE/${4:-serve.py}" "$2" "$3" > "$DIR/log/$1.out" 2>&1 < /dev/null &
     echo $! > "$DIR/$1.pid"
 }
 OS_KEYSTONE_CONFIG_DIR=$DIR/keystone OS_KEYSTONE_CONFIG_FILES=keystone.conf serve keystone "$KEYSTONE_PORT" keystone.wsgi.api
 OS_GLANCE_CONFIG_DIR=$DIR/glance OS_GLANCE_CONFIG_FILES=glance-api.conf serve glance "$GLANCE_PORT" glance.wsgi.api
+serve cinder "$CINDER_PORT" "$DIR/cinder/cinder.conf" block_storage.py
 
 answers() {  # name url
-    for _ in $(seq 150); do
+    for _ in $(seq 300); do
         if python3 -c 'import sys, requests; requests.get(sys.argv[1], timeout=5)' "$2" 2>/dev/null; then return; fi
         kill -0 "$(cat "$DIR/$1.pid")" 2>/dev/null || break
         sleep 0.2
@@ -118,10 +162,12 @@ answers() {  # name url
     echo "$1 does not answer:" >&2; tail -30 "$DIR/log/$1.out" >&2; exit 1
 }
 answers keystone "$KEYSTONE/v3"
-python3 "$HERE/fill.py" "$DIR" "$KEYSTONE" "$GLANCE" "$COMPUTE" "$PASSWORD"
+python3 "$HERE/fill.py" "$DIR" "$KEYSTONE" "$GLANCE" "$CINDER" "$COMPUTE" "$PASSWORD"
 answers glance "$GLANCE/versions"
+answers cinder "$CINDER/"
 cat > "$DIR/env" <<TEXT
 KEYSTONE_URL=$KEYSTONE
 GLANCE_URL=$GLANCE
+CINDER_URL=$CINDER
 OS_CLIENT_CONFIG_FILE=$DIR/clouds.yaml
 TEXT

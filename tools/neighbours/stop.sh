@@ -8,7 +8,7 @@ for file in "$DIR"/*.pid; do
     [ -f "$file" ] || continue
     pid=$(cat "$file")
     # The number may belong to somebody else by now: only our server is ended.
-    if { tr "\0" " " < "/proc/$pid/cmdline"; } 2>/dev/null | grep -q neighbours/serve.py; then
+    if { tr "\0" " " < "/proc/$pid/cmdline"; } 2>/dev/null | grep -qE 'neighbours/(serve|block_storage)\.py'; then
         kill "$pid" 2>/dev/null || true
         for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     fi

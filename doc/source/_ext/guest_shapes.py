@@ -4,7 +4,7 @@
 Its argument is the table: `honoured` (the default), `elsewhere` or `refused`.
 """
 
-from docutils import nodes
+import tables
 from docutils.parsers.rst import Directive
 
 from nova.virt import shapes
@@ -38,18 +38,7 @@ class GuestShapes(Directive):
     def run(self):
         rows, widths = TABLES[self.arguments[0] if self.arguments else 'honoured']
         head, *body = rows()
-        table = nodes.table()
-        group = nodes.tgroup(cols=len(widths))
-        table += group
-        for width in widths:
-            group += nodes.colspec(colwidth=width)
-        group += nodes.thead('', _row(head))
-        group += nodes.tbody('', *map(_row, body))
-        return [table]
-
-
-def _row(cells):
-    return nodes.row('', *(nodes.entry('', nodes.paragraph(text=cell)) for cell in cells))
+        return [tables.table(head, body, widths)]
 
 
 def setup(app):

@@ -6,6 +6,7 @@ An event whose sample is in `doc/notification_samples` links to it.
 
 import pathlib
 
+import tables
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx import addnodes
@@ -22,11 +23,12 @@ class Events(Directive):
 
     def run(self):
         env = self.state.document.settings.env
-        rows = [[_code(event.name) if event.versioned else '', ', '.join(phase or 'none' for phase in event.phases),
-                 _code(event.old.removesuffix('.')) if event.old else '',
-                 _code(event.payload.obj_name()) if event.versioned else '', event.says, _samples(event, env.docname)]
-                for event in table.EVENTS.values()]
-        return [_table(EVENTS_HEAD, rows)]
+        rows = [(tables.code(event.name) if event.versioned else '',
+                 ', '.join(phase or 'none' for phase in event.phases),
+                 tables.code(event.old.removesuffix('.')) if event.old else '',
+                 tables.code(event.payload.obj_name()) if event.versioned else '', event.says,
+                 _samples(event, env.docname)) for event in table.EVENTS.values()]
+        return [tables.table(EVENTS_HEAD, rows)]
 
 
 def _samples(event, docname):
@@ -51,8 +53,8 @@ class Payloads(Directive):
             section = nodes.section(ids=[cls.obj_name().lower()])
             section += nodes.title(text=f'{cls.obj_name()} {cls.VERSION}')
             section += nodes.paragraph(text=cls.__doc__.split('\n\n', 1)[0])
-            section += _table(FIELDS_HEAD, [[_code(name), _type(field), 'yes' if field.nullable else '']
-                                            for name, field in sorted(cls.fields.items())])
+            section += tables.table(FIELDS_HEAD, [(tables.code(name), _type(field), 'yes' if field.nullable else '')
+                                                  for name, field in sorted(cls.fields.items())])
             found.append(section)
         return found
 
@@ -86,28 +88,6 @@ def _type(field):
     inner = _inner(field)
     kind = type(field).__name__.removesuffix('Field').lower()
     return kind if inner is None else f'list of {inner}' if kind.startswith('list') else inner
-
-
-def _code(text):
-    paragraph = nodes.paragraph()
-    paragraph += nodes.literal(text=text)
-    return paragraph
-
-
-def _table(head, rows):
-    found = nodes.table()
-    group = nodes.tgroup(cols=len(head))
-    found += group
-    for _ in head:
-        group += nodes.colspec(colwidth=1)
-    group += nodes.thead('', _row(head))
-    group += nodes.tbody('', *map(_row, rows))
-    return found
-
-
-def _row(cells):
-    return nodes.row('', *(nodes.entry('', cell if isinstance(cell, nodes.Node) else nodes.paragraph(text=cell))
-                           for cell in cells))
 
 
 def setup(app):

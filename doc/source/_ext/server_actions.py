@@ -11,6 +11,7 @@
     the rows of the table of faults, all of which the functional tests run, that are about these actions.
 """
 
+import tables
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx import addnodes
@@ -54,11 +55,11 @@ class Actions(Directive):
         if name not in states.ACTIONS:
             raise self.error(f'server-actions: {name} is no row of nova.compute.states.ACTIONS')
         action = states.ACTIONS[name]
-        return (_code(name), _code(action.record),
-                'any state' if action.vm is None else _code(*action.vm),
+        return (tables.code(name), tables.code(action.record),
+                'any state' if action.vm is None else tables.code(*action.vm),
                 'any task' if action.tasks is None else _tasks(action.tasks),
-                _code(*action.meanwhile), _code(action.ends) if action.ends else 'unchanged',
-                _code(action.fails) if action.fails else 'unchanged', needs(action))
+                tables.code(*action.meanwhile), tables.code(action.ends) if action.ends else 'unchanged',
+                tables.code(action.fails) if action.fails else 'unchanged', needs(action))
 
 
 class Steps(Directive):
@@ -77,7 +78,7 @@ class Steps(Directive):
             told = table.OPERATIONS.get((binary, method))
             events = dict.fromkeys(filter(None, (told.event, told.end, told.error, told.undo)
                                           if told is not None else ()))
-            rows.append((_code(method), binary, _code(bodies[binary, method]), _links(self, events)))
+            rows.append((tables.code(method), binary, tables.code(bodies[binary, method]), _links(self, events)))
         return [_table(_STEPS_HEAD, rows)]
 
 
@@ -96,7 +97,7 @@ class Faults(Directive):
 
     @staticmethod
     def _row(action, fault, ends, migration, steps):
-        return action, _code(*steps), fault, ends or 'gone', migration or 'none'
+        return action, tables.code(*steps), fault, ends or 'gone', migration or 'none'
 
 
 def _grouped(rows):
@@ -141,38 +142,18 @@ def _links(directive, names):
 def _tasks(tasks):
     """More than a few are the rule: then the exceptions are said, if there are fewer."""
     if len(tasks) <= 10:
-        return _code(*(task or 'nothing' for task in tasks))
+        return tables.code(*(task or 'nothing' for task in tasks))
     known = {value for name, value in vars(states.task).items() if name.isupper() and isinstance(value, str)}
-    paragraph = nodes.paragraph(text='any but ')
-    return _code(*sorted(known - set(tasks)), paragraph=paragraph)
-
-
-def _code(*texts, paragraph=None):
-    paragraph = nodes.paragraph() if paragraph is None else paragraph
-    for index, text in enumerate(texts):
-        if index:
-            paragraph += nodes.Text(', ')
-        paragraph += nodes.literal(text=text)
-    return paragraph
+    return tables.code(*sorted(known - set(tasks)), before='any but ')
 
 
 def _table(head, rows):
-    found = nodes.table()
-    group = nodes.tgroup(cols=len(head))
-    found += group
-    lines = [_row(head), *map(_row, rows)]
-    for column in range(len(head)):
-        # Room for the longest word; it is the shares of the columns that count.
-        words = [word for line in lines for word in line[column].astext().split()]
-        group += nodes.colspec(colwidth=max(map(len, words), default=1) + 2)
-    group += nodes.thead('', lines[0])
-    group += nodes.tbody('', *lines[1:])
-    return found
-
-
-def _row(cells):
-    return nodes.row('', *(nodes.entry('', cell if isinstance(cell, nodes.Node) else nodes.paragraph(text=cell))
-                           for cell in cells))
+    """A table in which each column has room for its longest word."""
+    widths = []
+    for column in zip(head, *rows, strict=True):
+        texts = [cell if isinstance(cell, str) else cell.astext() for cell in column]
+        widths.append(max((len(word) for text in texts for word in text.split()), default=1) + 2)
+    return tables.table(head, rows, widths)
 
 
 def setup(app):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`.. state-table::` renders `nova.compute.states.ACTIONS`: the page cannot say anything else than the code does."""
 
-from docutils import nodes
+import tables
 from docutils.parsers.rst import Directive
 
 from nova.compute import states
@@ -27,18 +27,7 @@ class StateTable(Directive):
     """The table of actions and states."""
 
     def run(self):
-        table = nodes.table()
-        group = nodes.tgroup(cols=len(HEAD))
-        table += group
-        for _ in HEAD:
-            group += nodes.colspec(colwidth=1)
-        group += nodes.thead('', _nodes(HEAD))
-        group += nodes.tbody('', *(_nodes(_row(action)) for action in states.ACTIONS.values()))
-        return [table]
-
-
-def _nodes(cells):
-    return nodes.row('', *(nodes.entry('', nodes.paragraph(text=cell)) for cell in cells))
+        return [tables.table(HEAD, map(_row, states.ACTIONS.values()))]
 
 
 def setup(app):

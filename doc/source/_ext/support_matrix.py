@@ -12,6 +12,7 @@ import re
 import sys
 import types
 
+import tables
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
@@ -19,6 +20,7 @@ from nova.virt import driver as contract
 
 DRIVERS = {'libvirt': 'nova.virt.libvirt.driver.LibvirtDriver', 'fake': 'nova.virt.fake.FakeDriver'}
 HEAD = ('Feature', *DRIVERS, 'Declared by')
+WIDTHS = (24, *(16 for _ in DRIVERS), 36)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,33 +194,11 @@ class Matrix(Directive):
         for title, features in FEATURES.items():
             section = nodes.section(ids=[nodes.make_id(title)])
             section += nodes.title(text=title)
-            section += _table([[nodes.paragraph(text=feature.name),
-                                *(nodes.paragraph(text=support(cls, feature)) for cls in classes.values()),
-                                _names(feature)] for feature in features])
+            section += tables.table(HEAD, [(feature.name, *(support(cls, feature) for cls in classes.values()),
+                                            tables.code(*feature.methods, *feature.capabilities))
+                                           for feature in features], WIDTHS)
             found.append(section)
         return found
-
-
-def _names(feature):
-    paragraph = nodes.paragraph()
-    for name in (*feature.methods, *feature.capabilities):
-        paragraph += [nodes.Text(', '), nodes.literal(text=name)] if len(paragraph) else nodes.literal(text=name)
-    return paragraph
-
-
-def _table(rows):
-    found = nodes.table()
-    group = nodes.tgroup(cols=len(HEAD))
-    found += group
-    for width in (24, *(16 for _ in DRIVERS), 36):
-        group += nodes.colspec(colwidth=width)
-    group += nodes.thead('', _row(nodes.paragraph(text=text) for text in HEAD))
-    group += nodes.tbody('', *map(_row, rows))
-    return found
-
-
-def _row(cells):
-    return nodes.row('', *(nodes.entry('', cell) for cell in cells))
 
 
 def setup(app):

@@ -16,6 +16,8 @@ from nova.tests import harness
 
 #: Room for the servers of a host (MiB): memory, of which only what is used is taken.
 DISK_MIB = 2048
+#: Files that it may have; it is never left open, since the kernel does not count them then.
+DISK_FILES = 100_000
 #: Below the directory of servers, and no server's.
 _NOBODYS = ('./_base', './locks', './snapshots')
 #: Tables of what servers have, and what of it is compared.
@@ -40,22 +42,23 @@ class Faults:
         self.bed, self.volumes = bed, pathlib.Path(volumes)
         self.instances = str(bed.directory / 'state' / 'instances')
         for host in bed.status['hosts']:
-            bed.exec(host, 'mount', '-t', 'tmpfs', '-o', f'size={DISK_MIB}m,mode=755', 'tmpfs', self.instances)
+            bed.exec(host, 'mount', '-t', 'tmpfs', '-o', f'size={DISK_MIB}m,nr_inodes={DISK_FILES},mode=755',
+                     'tmpfs', self.instances)
 
     # Disks ------------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def disk_full(self, host):
-        """Not a byte more for servers."""
-        used = self.bed.exec(host, 'df', '--output=used', '-k', self.instances).split()[-1]
-        self._resize(host, f'{max(4, int(used))}k')
+        """Not a byte more for servers, nor a file: were it bytes alone, what a host tidies away meanwhile made room."""
+        used, files = self.bed.exec(host, 'df', '--output=used,iused', '-k', self.instances).split()[-2:]
+        self._resize(host, f'{max(4, int(used))}k', files)
         try:
             yield
         finally:
-            self._resize(host, f'{DISK_MIB}m')
+            self._resize(host, f'{DISK_MIB}m', DISK_FILES)
 
-    def _resize(self, host, size):
-        self.bed.exec(host, 'mount', '-o', f'remount,size={size}', self.instances)
+    def _resize(self, host, size, files):
+        self.bed.exec(host, 'mount', '-o', f'remount,size={size},nr_inodes={files}', self.instances)
 
     @contextlib.contextmanager
     def disk_read_only(self, host):

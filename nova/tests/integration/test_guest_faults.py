@@ -126,6 +126,7 @@ class Site:
                     'ACTIVE', ONE, None):
                 self.bed.delete(self.uuid)
                 self.uuid = None
+                self.remains(self.empty, 'nothing of the row that did not end well')
         if not self.uuid:
             self.uuid = self.boot()
             self.api.wait(self.uuid, 'ACTIVE')

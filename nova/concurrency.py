@@ -426,9 +426,7 @@ class _OneWrite:
 
 @functools.cache
 def _http_protocol(tls):
-    from eventlet import wsgi  # 20 ms that only HTTP servers need to spend
-
-    class Protocol(wsgi.HttpProtocol):
+    class Protocol(wsgi_module().HttpProtocol):
         def __init__(self, connection, server):
             if tls is not None:
                 # Here, in the connection's own thread: a client that dallies with its handshake holds up nobody.
@@ -458,6 +456,12 @@ def _http_protocol(tls):
     return Protocol
 
 
+def wsgi_module():
+    """What serves HTTP.  Only who does loads it (20 ms), and before forking, so that workers share it."""
+    from eventlet import wsgi
+    return wsgi
+
+
 def wsgi_serve(sock, app, *, max_connections=1000, keepalive=True, idle_timeout_s=900, max_request_line=8192,
                max_header_line=16384, tls=None):
     """Serve `app` on a listening socket until killed; then answer what is being worked on, close idle connections
@@ -468,7 +472,7 @@ def wsgi_serve(sock, app, *, max_connections=1000, keepalive=True, idle_timeout_
     :param max_header_line: bytes; a longer one is answered with 400.
     :param tls: what `tls_context` returned, to speak HTTPS.
     """
-    from eventlet import wsgi
+    wsgi = wsgi_module()
     wsgi.MAX_HEADER_LINE = max_header_line
     wsgi.MAX_TOTAL_HEADER_SIZE = max(wsgi.MAX_TOTAL_HEADER_SIZE, 4 * max_header_line)
     scheme = {'wsgi.url_scheme': 'https', 'HTTPS': 'on'} if tls else {}

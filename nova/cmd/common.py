@@ -63,7 +63,9 @@ def run(binary, make_services, **how):
     try:
         prepare(binary, **how)
         services = make_services()
-        if not any(isinstance(each, service.WSGIService) for each in services):
+        if any(isinstance(each, service.WSGIService) for each in services):
+            service.BEFORE_FORK_HOOKS.append(policy.init)   # shared by the workers, as long as nobody changes it
+        else:
             services += filter(None, [service.monitoring_service(binary)])
             os.nice(CONF.background_nice)
         service.serve(*services, workers=WORKERS[binary]() if binary in WORKERS else 1)

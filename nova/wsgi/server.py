@@ -156,6 +156,7 @@ class Server:
         except OSError as error:
             raise exception.ConfigInvalid(option=f'address of {name}, {host}:{port}', reason=str(error)) from error
         self.host, self.port = self._socket.getsockname()[:2]
+        concurrency.wsgi_module()
 
     def start(self):
         LOG.info('%s listens on %s:%d', self.name, self.host, self.port)

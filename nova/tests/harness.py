@@ -130,6 +130,18 @@ class Client:
             is_now = f'{shown["status"]}, {shown["OS-EXT-STS:task_state"]}'
             raise AssertionError(f'{error}; it is {is_now}; {last}') from error
 
+    def delete(self, server_id):
+        """Delete a server, unless it is gone already, and wait until it is."""
+        self.call('DELETE', f'/servers/{server_id}')
+        self.gone(server_id)
+
+    @contextlib.contextmanager
+    def booted(self, name, **more):
+        """A server as `boot` returns it, which is gone afterwards."""
+        made = self.boot(name, **more)
+        yield made
+        self.delete(made['id'])
+
     def gone(self, server_id, timeout_s=60):
         wait_for(lambda: self.call('GET', f'/servers/{server_id}').status_code == 404, f'server {server_id} gone',
                  timeout_s)

@@ -17,6 +17,7 @@ _FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemN
            503: 'serviceUnavailable'}
 #: What an administrator may say of a volume that got stuck.
 _STATUSES = ('available', 'error', 'creating', 'deleting', 'in-use', 'reserved', 'detaching')
+_SNAPSHOT_STATUSES = ('available', 'error', 'creating', 'deleting')
 
 
 class NotAcceptable(exception.Invalid):
@@ -66,6 +67,11 @@ class VolumeDoor:
             raise exception.NotFound(f'Volume type {type_id} could not be found.')
         return {'volume_type': views.TYPE}
 
+    def encryption(self, call, type_id):
+        """Nothing: volumes of this kind are not encrypted."""
+        self.type(call, type_id)
+        return {}
+
     def zones(self, call):
         return {'availabilityZoneInfo': [{'zoneName': CONF.default_availability_zone,
                                           'zoneState': {'available': True}}]}
@@ -78,11 +84,19 @@ class VolumeDoor:
         return views.limits_view(self._volumes(call), self.store.get_all_snapshots(call.context))
 
     def quotas(self, call, project_id):
-        if not call.context.can_see(project_id):
-            raise exception.NotAuthorized()
+        self._require_sight(call, project_id)
         volumes = [each for each in views.volumes_of(call.context, True) if each.project_id == project_id]
         snapshots = [each for each in self.store.get_all_snapshots(call.context) if each.project_id == project_id]
         return views.quota_view(project_id, volumes, snapshots, views.flag_in(call.req.GET, 'usage'))
+
+    def default_quotas(self, call, project_id):
+        self._require_sight(call, project_id)
+        return views.quota_view(project_id)
+
+    @staticmethod
+    def _require_sight(call, project_id):
+        if not call.context.can_see(project_id):
+            raise exception.NotAuthorized()
 
     # Volumes ----------------------------------------------------------------------------------------------------------
 
@@ -177,11 +191,27 @@ class VolumeDoor:
 
     def _reset(self, call, volume_id, given):
         call.require_role('admin')
-        status = given.get('status')
-        if status not in _STATUSES:
-            raise exception.InvalidInput(reason=f'status: {status!r} is not one of {", ".join(_STATUSES)}.')
-        self.store.update(call.context, volume_id, {'status': status})
+        self.store.update(call.context, volume_id, {'status': views.status_in(given, _STATUSES)})
         return routing.answer(status=202)
+
+    def _show_image_metadata(self, call, volume_id, given):
+        return routing.answer({'metadata': views.image_metadata(self.store.get(call.context, volume_id))})
+
+    def _set_image_metadata(self, call, volume_id, given):
+        before = views.image_metadata(self.store.get(call.context, volume_id))
+        return self._keep_image_metadata(call, volume_id, {**before, **views.metadata_in(given)})
+
+    def _unset_image_metadata(self, call, volume_id, given):
+        found = views.image_metadata(self.store.get(call.context, volume_id))
+        key = views.text_in(given, 'key')
+        if key not in found:
+            raise exception.NotFound(f'Volume {volume_id} has no image metadata {key}.')
+        del found[key]
+        return self._keep_image_metadata(call, volume_id, found)
+
+    def _keep_image_metadata(self, call, volume_id, shown):
+        self.store.update(call.context, volume_id, {'image_metadata': views.kept_image_metadata(shown)})
+        return routing.answer({'metadata': shown})
 
     def _force_delete(self, call, volume_id, given):
         call.require_role('admin')
@@ -192,7 +222,8 @@ class VolumeDoor:
         return routing.answer(status=202)
 
     ACTIONS = {'os-extend': _extend, 'os-set_bootable': _set_bootable, 'os-reset_status': _reset,
-               'os-force_delete': _force_delete}
+               'os-force_delete': _force_delete, 'os-show_image_metadata': _show_image_metadata,
+               'os-set_image_metadata': _set_image_metadata, 'os-unset_image_metadata': _unset_image_metadata}
 
     def metadata(self, call, volume_id):
         return {'metadata': self.store.get(call.context, volume_id).metadata}
@@ -229,6 +260,8 @@ class VolumeDoor:
     def create_snapshot(self, call):
         call.require_role(*routing.WRITERS)
         given = call.object('snapshot')
+        if given.get('metadata'):
+            raise exception.InvalidInput(reason='metadata: snapshots of local volumes have none.')
         made = self.store.create_snapshot(
             call.context, views.text_in(given, 'volume_id') or '', views.text_in(given, 'name', 'display_name'),
             views.text_in(given, 'description', 'display_description'), views.flag_in(given, 'force'))
@@ -241,6 +274,13 @@ class VolumeDoor:
         found.change({name: views.text_in(given, name) for name in ('name', 'description') if name in given})
         return {'snapshot': views.snapshot_view(found)}
 
+    def act_on_snapshot(self, call, snapshot_id):
+        call.require_role('admin')
+        given = call.object('os-reset_status')
+        self.store.get_snapshot(call.context, snapshot_id).change(
+            {'status': views.status_in(given, _SNAPSHOT_STATUSES)})
+        return routing.answer(status=202)
+
     def delete_snapshot(self, call, snapshot_id):
         call.require_role(*routing.WRITERS)
         self.store.delete_snapshot(call.context, snapshot_id)
@@ -250,6 +290,8 @@ class VolumeDoor:
         one, snapshot = '/v3/volumes/{volume_id}', '/v3/snapshots/{snapshot_id}'
         for path in ('/?', '/v3'):
             yield Route('GET', path, self.versions, 300 if path == '/?' else 200, public=True)
+        # The SDK asks for the newest version it knows here, without a look at which there are; all have this alike.
+        yield Route('POST', f'{snapshot}/action', self.act_on_snapshot, 202)
         for method, path, handler, status in (
                 ('GET', '/v3/volumes', self.list, 200), ('GET', '/v3/volumes/detail', self.list_detail, 200),
                 ('POST', '/v3/volumes', self.create, 202), ('GET', one, self.show, 200),
@@ -263,8 +305,10 @@ class VolumeDoor:
                 ('POST', '/v3/snapshots', self.create_snapshot, 202), ('GET', snapshot, self.show_snapshot, 200),
                 ('PUT', snapshot, self.update_snapshot, 200), ('DELETE', snapshot, self.delete_snapshot, 202),
                 ('GET', '/v3/types', self.types, 200), ('GET', '/v3/types/{type_id}', self.type, 200),
+                ('GET', '/v3/types/{type_id}/encryption', self.encryption, 200),
                 ('GET', '/v3/os-availability-zone', self.zones, 200), ('GET', '/v3/limits', self.limits, 200),
                 ('GET', '/v3/os-quota-sets/{project_id}', self.quotas, 200),
+                ('GET', '/v3/os-quota-sets/{project_id}/defaults', self.default_quotas, 200),
                 *(('GET', f'/v3/{path}', self.nothing(name), 200) for path, name in (
                     ('extensions', 'extensions'), ('os-services', 'services'), ('backups/detail', 'backups'),
                     ('os-volume-transfer/detail', 'transfers'), ('qos-specs', 'qos_specs')))):

@@ -9,6 +9,8 @@ MAX_TEXT = 255
 #: Every volume is a file in one directory: there is one kind.
 TYPE = {'id': users.id_of('volume type', 'local'), 'name': 'local', 'description': 'Files of this site',
         'is_public': True, 'os-volume-type-access:is_public': True, 'extra_specs': {}, 'qos_specs_id': None}
+#: Of what is kept of a volume's image, that which is not shown under its name without `image_`.
+_SHOWN_AS = {'image_base_image_ref': 'image_id', 'image_name': 'image_name'}
 
 
 def _stamp(moment):
@@ -27,7 +29,7 @@ def volume_summary(call, volume):
 def volume_view(call, volume):
     view = {**made_view(call, volume), 'os-vol-tenant-attr:tenant_id': volume.project_id}
     if volume.image_metadata:
-        view['volume_image_metadata'] = _image_metadata(volume.image_metadata)
+        view['volume_image_metadata'] = image_metadata(volume)
     return view
 
 
@@ -47,10 +49,16 @@ def made_view(call, volume):
                          'attached_at': None} for each in volume.attachments]}
 
 
-def _image_metadata(kept):
+def image_metadata(volume):
     """The other service's names: `image_id`, `image_name`, and the rest of what an image says without a prefix."""
-    names = {'image_base_image_ref': 'image_id', 'image_name': 'image_name'}
-    return {names.get(key, key.removeprefix('image_')): value for key, value in kept.items()}
+    return {_SHOWN_AS.get(key, key.removeprefix('image_')): value
+            for key, value in (volume.image_metadata or {}).items()}
+
+
+def kept_image_metadata(shown):
+    """What `image_metadata` is made from."""
+    kept_as = {name: key for key, name in _SHOWN_AS.items()}
+    return {kept_as.get(name, f'image_{name}'): value for name, value in shown.items()}
 
 
 def snapshot_view(snapshot):
@@ -70,7 +78,7 @@ def limits_view(volumes, snapshots):
     return {'limits': {'rate': [], 'absolute': {**used, **most}}}
 
 
-def quota_view(project_id, volumes, snapshots, usage):
+def quota_view(project_id, volumes=(), snapshots=(), usage=False):
     """Nothing is limited but the disk; `usage`: with what is in use."""
     used = {'volumes': len(volumes), 'snapshots': len(snapshots), 'backups': 0, 'backup_gigabytes': 0, 'groups': 0,
             'gigabytes': sum(each.size_gb for each in (*volumes, *snapshots)), 'per_volume_gigabytes': 0}
@@ -109,6 +117,13 @@ def metadata_in(given):
             for key, value in found.items()):
         raise exception.InvalidInput(reason=f'metadata: texts of at most {MAX_TEXT} characters are needed.')
     return found
+
+
+def status_in(given, known):
+    status = given.get('status')
+    if status not in known:
+        raise exception.InvalidInput(reason=f'status: {status!r} is not one of {", ".join(known)}.')
+    return status
 
 
 def flag_in(given, name):

@@ -15,14 +15,20 @@ def cloud():
         assert not site.tracebacks(), 'errors in the log'
 
 
-@pytest.fixture
-def admin(cloud):
-    return cloud.client()
+@pytest.fixture(scope='module')
+def site(cloud):
+    """The site that `admin` and `member` are of; a module that needs one of its own overrides it, see `sites`."""
+    return cloud
 
 
 @pytest.fixture
-def member(cloud):
-    return cloud.client('alice:project-a')
+def admin(site):
+    return site.client()
+
+
+@pytest.fixture
+def member(site):
+    return site.client('alice:project-a')
 
 
 @pytest.fixture(scope='session', autouse=True)

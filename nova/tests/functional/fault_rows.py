@@ -215,7 +215,7 @@ ROWS = (
     *_same('live migrate', 'ACTIVE',
            ('scheduler.select_destinations', 'broker gone', _BROKER),
            ('compute.check_can_live_migrate_destination', 'broker gone', _BROKER),
-           ('compute.check_can_live_migrate_destination', 'no answer', 'nobody answered'),
+           ('compute.check_can_live_migrate_destination', 'no answer', 'no sign of life'),
            ('driver.check_can_live_migrate_destination', 'error', _FAKE),
            ('driver.check_can_live_migrate_source', 'error', _FAKE),
            ('driver.get_instance_disk_info', 'error', _FAKE),

@@ -11,6 +11,7 @@ import re
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl test'
 LAST = 104
@@ -357,13 +358,7 @@ def token(client, server, protocol, kind):
     return re.search(r'token(?:=|%3D)([-0-9a-f]+)', made['url'])[1]
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second'}, 'rdp': {'enabled': True},
-                                   'spice': {'enabled': True}}) as cloud:
-        cloud.wait_ready(2)
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own({'fake': {'more_hosts': 'second'}, 'rdp': {'enabled': True}, 'spice': {'enabled': True}}, computes=2)
 
 
 @pytest.fixture(scope='module')

@@ -9,6 +9,7 @@ import typing
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 from nova.tests.functional.test_api_table import (
     AGGREGATE,
     CLASS,
@@ -200,12 +201,7 @@ STORIES = {
 }
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second,third'}}) as cloud:
-        cloud.wait_ready(3)
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own({'fake': {'more_hosts': 'second,third'}}, computes=3)
 
 
 @pytest.fixture(scope='module')

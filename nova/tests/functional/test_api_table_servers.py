@@ -4,6 +4,7 @@
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 from nova.tests.functional.test_api_table import Fields, within
 
 UNKNOWN = '22222222-2222-2222-2222-222222222222'
@@ -115,16 +116,15 @@ SEQUENCES = {
 }
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second,third'},
-                                   **{group: {'enabled': True} for group in ('rdp', 'spice', 'serial_console')},
-                                   'DEFAULT': {'shelved_offload_time': 0, 'reclaim_instance_interval': 3600}}) as cloud:
-        cloud.wait_ready(3)
-        cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
-        cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.0.0.0/24')
-        yield cloud
-        assert not cloud.tracebacks()
+def prepare(cloud):
+    cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
+    cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.0.0.0/24')
+
+
+site = sites.own({'fake': {'more_hosts': 'second,third'},
+                  **{group: {'enabled': True} for group in ('rdp', 'spice', 'serial_console')},
+                  'DEFAULT': {'shelved_offload_time': 0, 'reclaim_instance_interval': 3600}}, computes=3,
+                 prepare=prepare)
 
 
 @pytest.fixture(scope='module')

@@ -124,10 +124,8 @@ def started(cloud, binary, **changes):
 @pytest.fixture(scope='module')
 def server(cloud):
     client = cloud.client('alice:project-a')
-    made = client.boot('of-consoles')
-    yield made
-    client.call('DELETE', f'/servers/{made["id"]}')
-    client.gone(made['id'])
+    with client.booted('of-consoles') as made:
+        yield made
 
 
 def execute(cloud, statement, values=()):
@@ -280,8 +278,7 @@ def test_a_token_of_the_api_and_its_server(cloud):
             assert proxy.refusal(token, '') == 403
             user.action(made['id'], 'os-start')
             user.wait(made['id'], 'ACTIVE')
-            user.call('DELETE', f'/servers/{made["id"]}')
-            user.gone(made['id'])
+            user.delete(made['id'])
             assert proxy.refusal(token, '') == 403
             client.close()
 

@@ -12,22 +12,14 @@ import requests
 import yaml
 
 from nova.api.standalone import users
-from nova.tests import harness
+from nova.tests import harness, standalone
 
-USERS = {
-    'projects': {'demo': {}, 'other': {}},
-    'users': {
-        'root': {'roles': {'demo': ['admin']}, 'default_project': 'demo'},
-        'alice': {'roles': {'demo': ['member'], 'other': ['reader']}, 'default_project': 'demo'},
-        'bob': {'roles': {'other': ['member']}, 'default_project': 'other'},
-        'rita': {'roles': {'demo': ['reader']}, 'default_project': 'demo'},
-        'gone': {'roles': {'demo': ['member']}, 'default_project': 'demo', 'enabled': False}}}
+PEOPLE = {
+    'root': standalone.user('admin'), 'rita': standalone.user('reader'),
+    'alice': standalone.user(roles={'demo': ['member'], 'other': ['reader']}),
+    'bob': standalone.user('member', project='other'), 'gone': standalone.user('member', enabled=False)}
 OCTETS = {'Content-Type': 'application/octet-stream'}
 PATCH = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
-
-
-def password_of(user):
-    return f'the password of {user}'
 
 
 class Door:
@@ -42,7 +34,7 @@ class Door:
 
 
 def credentials(user, project='demo', password=None):
-    who = {'name': user, 'domain': {'id': 'default'}, 'password': password or password_of(user)}
+    who = {'name': user, 'domain': {'id': 'default'}, 'password': password or standalone.PASSWORD}
     scope = {'project': {'name': project, 'domain': {'name': 'Default'}}} if project else None
     return {'auth': {'identity': {'methods': ['password'], 'password': {'user': who}},
                      **({'scope': scope} if scope else {})}}
@@ -50,21 +42,11 @@ def credentials(user, project='demo', password=None):
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    file = tmp_path_factory.mktemp('standalone') / 'users.yaml'
-    content = {'projects': USERS['projects'], 'users': {
-        name: {**user, 'password': users.hash_password(password_of(name))} for name, user in USERS['users'].items()}}
-    file.write_text(yaml.safe_dump(content))
-    policy = file.parent / 'policy.yaml'
-    cloud = harness.Cloud.all_in_one({'api': {'auth_strategy': 'standalone'}, 'standalone': {'users_file': file},
-                                      'oslo_policy': {'policy_file': policy}})
-    cloud.wait_ready = lambda: harness.wait_for(
-        lambda: 'up' in cloud.manage('service', 'list', '-f', 'value', '-c', 'state'), 'services')
-    cloud.users, cloud.policy = file, policy
-    with cloud:
-        cloud.url = f'http://127.0.0.1:{cloud.port}'
+    policy = tmp_path_factory.mktemp('standalone') / 'policy.yaml'
+    with standalone.site(PEOPLE, {'oslo_policy': {'policy_file': policy}}) as cloud:
+        cloud.policy = policy
         cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.9.0.0/24')
         yield cloud
-        assert not cloud.tracebacks()
 
 
 @pytest.fixture(scope='module')

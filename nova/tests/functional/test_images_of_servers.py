@@ -4,30 +4,18 @@
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 UNKNOWN = '22222222-2222-2222-2222-222222222222'
 
 
-@pytest.fixture(scope='module')
-def site():
-    settings = {'fake': {'more_hosts': 'second'}}
-    with harness.Cloud.all_in_one(settings) as cloud:
-        cloud.wait_ready(2)
-        yield cloud
-        assert not cloud.tracebacks()
-
-
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own({'fake': {'more_hosts': 'second'}}, computes=2)
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('subject')
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('subject') as made:
+        yield made
     assert site.leaks() == []
     for image in images(member):
         if image['name'] != 'guest':
@@ -60,8 +48,7 @@ def test_an_image_of_a_server(member, server):
     assert '/images/' in old.headers['Location']
     member.wait(server['id'], 'ACTIVE')
     booted = member.boot('from-the-copy', imageRef=image['id'])
-    member.call('DELETE', f'/servers/{booted["id"]}')
-    member.gone(booted['id'])
+    member.delete(booted['id'])
 
 
 def test_backups_rotate(member, server):

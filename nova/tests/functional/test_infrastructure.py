@@ -4,17 +4,13 @@
 import pytest
 
 from nova.tests import harness
-from nova.tests.functional import test_networks
+from nova.tests.functional import sites, test_networks
 
 OLD = '2.1'
 UNKNOWN = '22222222-2222-2222-2222-222222222222'
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own()
 
 
 @pytest.fixture

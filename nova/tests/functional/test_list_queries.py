@@ -6,6 +6,7 @@ import urllib.parse
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 OTHER_IMAGE = '22222222-2222-2222-2222-222222222222'
 #: Filters of everybody: (since, query, names found of alpha, beta, charlie).
@@ -59,17 +60,16 @@ TABLES = [
     'pci_devices']
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    with harness.Cloud.all_in_one() as cloud:
-        disk = tmp_path_factory.mktemp('image') / 'disk'
-        disk.write_bytes(b'\0' * 512)
-        cloud.manage('image', 'register', str(disk), '--name', 'other', '--disk-format', 'raw', '--id', OTHER_IMAGE,
-                     '--public')
-        cloud.manage('flavor', 'create', '--name', 'second', '--id', 'f2', '--ram', '64', '--vcpus', '1', '--disk', '1')
-        cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.8.0.0/24', '--cidr-v6', 'fd00:8::/64')
-        yield cloud
-        assert not cloud.tracebacks()
+def prepare(cloud):
+    disk = cloud.directory / 'other.raw'
+    disk.write_bytes(bytes(512))
+    cloud.manage('image', 'register', str(disk), '--name', 'other', '--disk-format', 'raw', '--id', OTHER_IMAGE,
+                 '--public')
+    cloud.manage('flavor', 'create', '--name', 'second', '--id', 'f2', '--ram', '64', '--vcpus', '1', '--disk', '1')
+    cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.8.0.0/24', '--cidr-v6', 'fd00:8::/64')
+
+
+site = sites.own(prepare=prepare)
 
 
 @pytest.fixture(scope='module')

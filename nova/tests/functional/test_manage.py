@@ -14,6 +14,7 @@ import yaml
 
 from nova.cmd import manage
 from nova.tests import harness
+from nova.tests.functional import sites
 
 COMMANDS = [(category, command) for category, module in manage.categories().items() for command in module.COMMANDS]
 
@@ -51,11 +52,7 @@ def several(cloud, commands):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own()
 
 
 def test_every_command_explains_itself(capsys):

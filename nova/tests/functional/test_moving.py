@@ -4,15 +4,14 @@
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one({'fake': {'more_hosts': 'second,third'}}) as cloud:
-        cloud.wait_ready(3)
-        cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
-        yield cloud
-        assert not cloud.tracebacks()
+def prepare(cloud):
+    cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
+
+
+site = sites.own({'fake': {'more_hosts': 'second,third'}}, computes=3, prepare=prepare)
 
 
 @pytest.fixture
@@ -24,8 +23,7 @@ def root(site):
 def server(site, root):
     made = site.client('alice:project-a').boot('mover')
     yield made
-    root.call('DELETE', f'/servers/{made["id"]}')
-    root.gone(made['id'])
+    root.delete(made['id'])
     assert site.leaks() == []
     assert site.sql('SELECT * FROM claims') == []
 
@@ -226,8 +224,7 @@ def test_what_fails_on_the_way_ends_well(call, action, body, status):
         if status == 'ACTIVE':
             assert shown['OS-EXT-SRV-ATTR:host'] == server['OS-EXT-SRV-ATTR:host']
             assert len(cloud.sql('SELECT * FROM claims')) == 1
-        root.call('DELETE', f'/servers/{server["id"]}')
-        root.gone(server['id'])
+        root.delete(server['id'])
         assert cloud.leaks() == []
 
 
@@ -263,8 +260,7 @@ def test_servers_of_a_group_are_where_its_policy_says(root, policy, rules, count
             assert _hosts(made) == hosts
     finally:
         for server in made:
-            root.call('DELETE', f'/servers/{server["id"]}')
-            root.gone(server['id'])
+            root.delete(server['id'])
 
 
 def test_one_too_many_is_refused_and_says_why(root):
@@ -277,5 +273,4 @@ def test_one_too_many_is_refused_and_says_why(root):
                    'os-migrateLive', {'host': None, 'block_migration': 'auto'}).status_code == 202
     finally:
         for server in made:
-            root.call('DELETE', f'/servers/{server["id"]}')
-            root.gone(server['id'])
+            root.delete(server['id'])

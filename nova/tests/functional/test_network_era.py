@@ -4,17 +4,12 @@
 import pytest
 
 from nova.tests import harness
-from nova.tests.functional import test_networks
+from nova.tests.functional import sites, test_networks
 
 OLD = '2.1'
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        test_networks.make(cloud, 'private', '10.0.0.0/24')
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own(prepare=sites.make_private_network)
 
 
 @pytest.fixture
@@ -30,10 +25,8 @@ def member(site):
 @pytest.fixture
 def server(site):
     latest = site.client('alice:project-a')
-    made = latest.boot('addressed', networks='auto')
-    yield made
-    latest.call('DELETE', f'/servers/{made["id"]}')
-    latest.gone(made['id'])
+    with latest.booted('addressed', networks='auto') as made:
+        yield made
     assert site.leaks() == []
 
 

@@ -126,8 +126,7 @@ class Walk:
 
     def delete(self, label, server, expected=GONE):
         def do():
-            self.admin.call('DELETE', f'/servers/{server["id"]}')
-            self.admin.gone(server['id'])
+            self.admin.delete(server['id'])
         self.step(label, list(expected), do)
 
 
@@ -241,8 +240,8 @@ def walk_of_parts(walk):
     def interface():
         return _call(walk, 'POST', f'{path}/os-interface', {'interfaceAttachment': {}})['interfaceAttachment']
     walk.step('attach a volume', span('volume_attach'), attach)
-    walk.step('swap a volume', span('volume_swap'), swap)
-    walk.step('detach a volume', span('volume_detach'), detach)
+    walk.step('swap a volume', span('volume_swap', *['volume.usage'] * 2), swap)
+    walk.step('detach a volume', span('volume_detach', 'volume.usage'), detach)
     made = walk.step('attach an interface', span('interface_attach'), interface)
     walk.step('detach an interface', span('interface_detach'), _call, walk, 'DELETE',
               f'{path}/os-interface/{made["port_id"]}')
@@ -333,7 +332,8 @@ def walked(tmp_path_factory):
     shares.write_text(json.dumps({SHARE: {'is_public': True, 'export_location': '192.0.2.1:/data'}}))
     with harness.Cloud.all_in_one({**TELLING, 'fake': {'more_hosts': 'second,third'},
                                    'manila': {'backend': 'file', 'shares_file': shares},
-                                   'DEFAULT': {'shelved_offload_time': -1}}) as cloud:
+                                   'DEFAULT': {'shelved_offload_time': -1,
+                                               'volume_usage_poll_interval': 3600}}) as cloud:
         cloud.wait_ready(3)
         walk = Walk(cloud)
         walk.other_image = _prepare(cloud)
@@ -637,8 +637,7 @@ def test_a_host_that_is_cut_off_tells_each_phase_once():
 def test_nothing_is_told_where_nobody_listens(cloud):
     """The driver is noop unless another one is configured."""
     server = cloud.client().boot('silent')
-    cloud.client().call('DELETE', f'/servers/{server["id"]}')
-    cloud.client().gone(server['id'])
+    cloud.client().delete(server['id'])
     assert 'oslo.messaging.notification' not in cloud.output('nova-all')
 
 
@@ -685,6 +684,8 @@ NORMAL = (
     (re.compile(r'ssh-rsa [^"]+'), 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB... Generated-by-Nova'),
     (re.compile(r'instance-[0-9a-f]{8}'), 'instance-00000001'),
     (re.compile(r'("report_count": )\d+'), r'\g<1>1'),
+    (re.compile(r'("(?:reads|writes)": )\d+'), r'\g<1>3'),
+    (re.compile(r'("(?:read|write)_bytes": )\d+'), r'\g<1>12288'),
     (re.compile(r'("last_seen_up": )null'), r'\1"2012-10-29T13:42:11Z"'),
 )
 

@@ -25,8 +25,7 @@ def client(cloud):
     client = cloud.client()
     yield client
     for server in client.get('/servers')['servers']:
-        client.call('DELETE', f'/servers/{server["id"]}')
-        client.gone(server['id'])
+        client.delete(server['id'])
     assert not cloud.leaks()
     assert not [row for row in cloud.sql('SELECT inventory_used FROM compute_nodes')
                 if row['inventory_used'] not in (None, '{}')]

@@ -66,8 +66,7 @@ def test_a_limit_below_what_is_used_needs_force(cloud, admin):
     assert 'in use' in refused.text
     assert admin.call('PUT', SET, {'quota_set': {'instances': 0, 'force': True}}).status_code == 200
     assert member.get(f'{SET}/detail')['quota_set']['instances'] == {'limit': 0, 'in_use': 1, 'reserved': 0}
-    member.call('DELETE', f'/servers/{server["id"]}')
-    member.gone(server['id'])
+    member.delete(server['id'])
 
 
 def test_who_may(cloud, admin):
@@ -105,5 +104,4 @@ def test_a_users_own_limit_holds_beside_the_projects(cloud, admin):
     made.append(mallory.post('/servers', server)['server']['id'])
     assert 'used 2 of 2 instances' in mallory.call('POST', '/servers', server).json()['forbidden']['message']
     for uuid in made:
-        eve.call('DELETE', f'/servers/{uuid}')
-        eve.gone(uuid)
+        eve.delete(uuid)

@@ -17,10 +17,8 @@ THERE_AND_BACK = (
 @pytest.fixture(scope='module')
 def server(cloud):
     admin = cloud.client()
-    made = admin.boot('acted-upon')
-    yield made
-    admin.call('DELETE', f'/servers/{made["id"]}')
-    admin.gone(made['id'])
+    with admin.booted('acted-upon') as made:
+        yield made
 
 
 @pytest.fixture

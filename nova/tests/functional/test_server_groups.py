@@ -49,8 +49,7 @@ def test_a_server_is_a_member_until_it_is_gone(member):
     server = member.wait(answer['server']['id'], 'ACTIVE')
     assert server['server_groups'] == [group['id']]
     assert member.get(f'{PATH}/{group["id"]}')['server_group']['members'] == [server['id']]
-    member.call('DELETE', f'/servers/{server["id"]}')
-    member.gone(server['id'])
+    member.delete(server['id'])
     assert member.get(f'{PATH}/{group["id"]}')['server_group']['members'] == []
     member.call('DELETE', f'{PATH}/{group["id"]}')
 

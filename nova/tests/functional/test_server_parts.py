@@ -7,10 +7,8 @@ import pytest
 @pytest.fixture(scope='module')
 def server(cloud):
     member = cloud.client('alice:project-a')
-    made = member.boot('of-parts')
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('of-parts') as made:
+        yield made
 
 
 @pytest.fixture
@@ -75,8 +73,7 @@ def test_the_topology_of_a_server_without_one(cloud, member, path):
 def test_usage_counts_deleted_servers_too(cloud, admin):
     member = cloud.client('uma:project-u')
     kept, gone = member.boot('kept'), member.boot('gone')
-    member.call('DELETE', f'/servers/{gone["id"]}')
-    member.gone(gone['id'])
+    member.delete(gone['id'])
     usage = member.get('/os-simple-tenant-usage/project-u?start=2020-01-01T00:00:00')['tenant_usage']
     states = {each['instance_id']: each['state'] for each in usage['server_usages']}
     assert states == {kept['id']: 'active', gone['id']: 'terminated'}

@@ -38,11 +38,6 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def admin(site):
-    return site.client()
-
-
-@pytest.fixture
 def member(site):
     return site.client(f'alice:{PROJECT}')
 
@@ -55,8 +50,7 @@ def stopped(member):
     member.wait(server, 'SHUTOFF')
     yield f'/servers/{server}'
     if member.call('GET', f'/servers/{server}').status_code == 200:
-        member.call('DELETE', f'/servers/{server}')
-        member.gone(server)
+        member.delete(server)
 
 
 def attach(client, path, share=NFS, version=harness.LATEST, **more):

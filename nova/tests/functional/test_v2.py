@@ -8,19 +8,14 @@ import pytest
 
 from nova.api.openstack import wsgi
 from nova.tests import harness
-from nova.tests.functional import test_networks
+from nova.tests.functional import sites
 
 IMAGE = harness.IMAGE_ID
 UNKNOWN = '22222222-2222-2222-2222-222222222222'
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJlpN3pX9rlg0jZm4aRFjdkRJGRBaDGStKdgGPsRbMkt'
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        test_networks.make(cloud, 'private', '10.0.0.0/24')
-        yield cloud
-        assert not cloud.tracebacks()
+site = sites.own(prepare=sites.make_private_network)
 
 
 class Old(harness.Client):

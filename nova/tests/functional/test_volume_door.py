@@ -10,58 +10,43 @@ import sys
 import openstack
 import pytest
 import requests
-import yaml
 
-from nova.api.standalone import users
-from nova.tests import harness
+from nova.tests import harness, standalone
 
 BIN = pathlib.Path(sys.executable).parent
-ROLES = {'root': 'admin', 'alice': 'member', 'rita': 'reader', 'bob': 'member'}
-PROJECTS = {'bob': 'other'}
+PEOPLE = {'root': standalone.user('admin'), 'alice': standalone.user('member'), 'rita': standalone.user('reader'),
+          'bob': standalone.user('member', project='other')}
 
 
 class Site:
-    def __init__(self, cloud, clouds):
-        self.cloud, self.clouds = cloud, clouds
+    def __init__(self, cloud):
+        self.cloud = cloud
 
     def openstack(self, *words, user='alice', as_json=False):
         done = subprocess.run(
             [BIN / 'openstack', '--os-cloud', user, *words, *(('-f', 'json') if as_json else ())], text=True,
             capture_output=True, check=False, timeout=120,
-            env={**os.environ, 'OS_CLIENT_CONFIG_FILE': str(self.clouds), 'OS_COMPUTE_API_VERSION': '2.96'})
+            env={**os.environ, 'OS_CLIENT_CONFIG_FILE': str(self.cloud.clouds), 'OS_COMPUTE_API_VERSION': '2.96'})
         assert done.returncode == 0, f'{words}: {done.stdout}{done.stderr}'
         return json.loads(done.stdout) if as_json else done.stdout
 
     def connect(self, user='alice'):
         return openstack.connection.Connection(config=openstack.config.OpenStackConfig(
-            config_files=[str(self.clouds)]).get_one(user))
+            config_files=[str(self.cloud.clouds)]).get_one(user))
 
     def door(self, user='alice'):
         token = self.connect(user).auth_token
 
         def call(method, path, body=None, **headers):
-            return requests.request(method, f'http://127.0.0.1:{self.cloud.port}/volume/v3{path}', json=body,
+            return requests.request(method, f'{self.cloud.url}/volume/v3{path}', json=body,
                                     timeout=30, headers={'X-Auth-Token': token, **headers})
         return call
 
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    directory = tmp_path_factory.mktemp('door')
-    (directory / 'users.yaml').write_text(yaml.safe_dump({'projects': {'demo': {}, 'other': {}}, 'users': {
-        name: {'roles': {PROJECTS.get(name, 'demo'): [role]}, 'default_project': PROJECTS.get(name, 'demo'),
-               'password': users.hash_password(name)} for name, role in ROLES.items()}}))
-    cloud = harness.Cloud.all_in_one({'api': {'auth_strategy': 'standalone'},
-                                      'standalone': {'users_file': directory / 'users.yaml'}})
-    cloud.wait_ready = lambda: harness.wait_for(
-        lambda: 'up' in cloud.manage('service', 'list', '-f', 'value', '-c', 'state'), 'services')
-    (directory / 'clouds.yaml').write_text(yaml.safe_dump({'clouds': {name: {
-        'auth': {'auth_url': f'http://127.0.0.1:{cloud.port}/identity/v3', 'username': name, 'password': name,
-                 'project_name': PROJECTS.get(name, 'demo'), 'user_domain_name': 'Default',
-                 'project_domain_name': 'Default'}, 'region_name': 'RegionOne'} for name in ROLES}}))
-    with cloud:
-        yield Site(cloud, directory / 'clouds.yaml')
-        assert not cloud.tracebacks()
+def site():
+    with standalone.site(PEOPLE) as cloud:
+        yield Site(cloud)
 
 
 @pytest.fixture
@@ -144,6 +129,7 @@ def test_openstacksdk(site, store):
     ('POST', '/volumes', {'volume': {'size': 1, 'snapshot_id': 'none'}}, 404),
     ('POST', '/volumes', {'volume': {'size': 1, 'imageRef': 'none'}}, 404),
     ('POST', '/snapshots', {'snapshot': {'volume_id': 'none'}}, 404), ('GET', '/volumes/none', None, 404),
+    ('POST', '/snapshots', {'snapshot': {'volume_id': 'none', 'metadata': {'a': 'b'}}}, 400),
     ('GET', '/volumes?sort=colour', None, 400), ('GET', '/volumes?marker=none', None, 400),
     ('GET', '/volumes?all_tenants=1', None, 403), ('POST', '/volumes/none/action', {'os-fly': {}}, 400),
     ('POST', '/volumes/none/action', {'os-reset_status': {'status': 'error'}}, 403), ('GET', '/types/x', None, 404),
@@ -153,6 +139,33 @@ def test_what_is_refused(site, method, path, body, status):
     assert answer.status_code == status, answer.text
     ((_name, fault),) = answer.json().items()
     assert fault['code'] == status
+
+
+def test_what_is_said_of_a_volumes_image(site, store):
+    volume = store.create_volume(size=1)
+    store.set_volume_image_metadata(volume, image_id='1', hw_disk_bus='virtio')
+    assert store.get_volume(volume.id).volume_image_metadata == {'image_id': '1', 'hw_disk_bus': 'virtio'}
+    store.delete_volume_image_metadata(volume, ['image_id'])
+    shown = site.door()('POST', f'/volumes/{volume.id}/action', {'os-show_image_metadata': None})
+    assert (shown.status_code, shown.json()) == (200, {'metadata': {'hw_disk_bus': 'virtio'}})
+    gone = site.door()('POST', f'/volumes/{volume.id}/action', {'os-unset_image_metadata': {'key': 'image_id'}})
+    assert gone.status_code == 404
+
+
+def test_the_status_of_a_snapshot_is_set_by_administrators(site, store):
+    snapshot = store.create_snapshot(volume_id=store.create_volume(size=1).id)
+    path, body = f'/snapshots/{snapshot.id}/action', {'os-reset_status': {'status': 'error'}}
+    assert site.door()('POST', path, body).status_code == 403
+    site.connect('root').block_storage.reset_snapshot_status(snapshot, 'error')
+    assert store.get_snapshot(snapshot.id).status == 'error'
+    assert site.door('root')('POST', path, {'os-reset_status': {'status': 'odd'}}).status_code == 400
+
+
+def test_quotas_and_encryption_are_those_of_files(site):
+    door, project = site.door(), site.connect().current_project_id
+    assert door('GET', f'/os-quota-sets/{project}/defaults').json()['quota_set']['volumes'] == -1
+    assert door('GET', '/os-quota-sets/of-others/defaults').status_code == 403
+    assert door('GET', '/types/local/encryption').json() == {}
 
 
 def test_projects_and_roles_are_kept_apart(site, store):
@@ -167,7 +180,7 @@ def test_projects_and_roles_are_kept_apart(site, store):
 
 
 def test_versions_are_negotiated(site):
-    found = requests.get(f'http://127.0.0.1:{site.cloud.port}/volume/', timeout=30)
+    found = requests.get(f'{site.cloud.url}/volume/', timeout=30)
     assert (found.status_code, found.json()['versions'][0]['id']) == (300, 'v3.0')
     door = site.door()
     assert door('GET', '/volumes', **{'OpenStack-API-Version': 'volume 3.0'}).status_code == 200

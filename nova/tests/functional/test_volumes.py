@@ -7,28 +7,18 @@ import pytest
 import sqlalchemy as sa
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 OLD = '2.1'
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        yield cloud
-        assert not cloud.tracebacks()
-
-
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own()
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('with-disks')
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('with-disks') as made:
+        yield made
 
 
 @pytest.fixture
@@ -94,8 +84,7 @@ def test_from_2_101_the_answer_comes_first(member, volumes, server):
     answer = attach(member, server, volume, '2.101', delete_on_termination=True)
     assert (answer.status_code, answer.content) == (202, b'')
     settled(member, volume, 'in-use')
-    member.call('DELETE', f'/servers/{server["id"]}')
-    member.gone(server['id'])
+    member.delete(server['id'])
     assert member.call('GET', f'/os-volumes/{volume}', version=OLD).status_code == 404
 
 
@@ -152,8 +141,7 @@ def test_servers_boot_from_volumes(site, member, volumes):
     path = f'/servers/{mine["id"]}/os-volume_attachments/{volume}'
     assert member.call('DELETE', path).status_code == 400
     for server in (mine, new):
-        member.call('DELETE', f'/servers/{server["id"]}')
-        member.gone(server['id'])
+        member.delete(server['id'])
     assert [each['id'] for each in member.get('/os-volumes', OLD)['volumes']] == [volume]
     assert status(member, volume) == 'available'
 

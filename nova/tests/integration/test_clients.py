@@ -5,11 +5,9 @@ Each uploads an image, lists flavors, boots by names, shows, stops, starts, read
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import openstack
 import pytest
@@ -17,58 +15,21 @@ from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider
 from novaclient import client as novaclient
 
-from nova.api.standalone import users
-from nova.tests import harness
+from nova.tests import harness, standalone
 
-PASSWORD = 'correct horse'
 BIN = pathlib.Path(sys.executable).parent
-CLOUDS = '''
-clouds:
-  nova:
-    auth:
-      auth_url: {url}/identity/v3
-      username: demo
-      password: {password}
-      project_name: demo
-      user_domain_name: Default
-      project_domain_name: Default
-    region_name: RegionOne
-'''
-USERS = '''
-projects:
-  demo: {{}}
-users:
-  demo:
-    password: {hash}
-    roles: {{demo: [member]}}
-    default_project: demo
-'''
 
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    directory = tmp_path_factory.mktemp('clients')
-    (directory / 'users.yaml').write_text(USERS.format(hash=users.hash_password(PASSWORD)))
-    cloud = harness.Cloud.all_in_one({'api': {'auth_strategy': 'standalone'},
-                                      'standalone': {'users_file': directory / 'users.yaml'}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cloud, 'wait_ready', lambda: None)
-        with cloud:
-            url = f'http://127.0.0.1:{cloud.port}'
-            (directory / 'clouds.yaml').write_text(CLOUDS.format(url=url, password=PASSWORD))
-            (directory / 'disk.raw').write_bytes(b'\0' * 65536)
-            cloud.manage('network', 'create', '--label', 'private', '--cidr', '10.0.0.0/24')
-            cloud.url, cloud.files = url, directory
-            patch.setenv('OS_CLIENT_CONFIG_FILE', str(directory / 'clouds.yaml'))
-            patch.setenv('OS_CLOUD', 'nova')
-            harness.wait_for(lambda: 'up' in cloud.manage('service', 'list', '-f', 'value', '-c', 'state'), 'services')
-            time.sleep(1)
-            yield cloud
+def site():
+    with standalone.site({'demo': standalone.user('member')}) as cloud, standalone.acting_as(cloud, 'demo'):
+        (cloud.directory / 'disk.raw').write_bytes(b'\0' * 65536)
+        cloud.manage('network', 'create', '--label', 'private', '--cidr', '10.0.0.0/24')
+        yield cloud
 
 
 def run(*words):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, check=False,
-                          env={**os.environ, 'PYTHONWARNINGS': 'ignore'})
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f'{words}: {done.stdout}{done.stderr}'
     return done.stdout
 
@@ -76,7 +37,7 @@ def run(*words):
 def test_the_openstack_command(site):
     def cli(*words):
         return run(BIN / 'openstack', *words)
-    cli('image', 'create', '--disk-format', 'raw', '--container-format', 'bare', '--file', site.files / 'disk.raw',
+    cli('image', 'create', '--disk-format', 'raw', '--container-format', 'bare', '--file', site.directory / 'disk.raw',
         'uploaded')
     assert 'm1.test' in cli('flavor', 'list')
     assert 'PRIVATE KEY' in cli('keypair', 'create', 'k')
@@ -97,9 +58,9 @@ def test_the_openstack_command(site):
 
 
 def test_openstacksdk(site):
-    cloud = openstack.connect(cloud='nova')
-    image = cloud.create_image('sdk', filename=str(site.files / 'disk.raw'), disk_format='raw', container_format='bare',
-                               wait=True)
+    cloud = openstack.connect()
+    image = cloud.create_image('sdk', filename=str(site.directory / 'disk.raw'), disk_format='raw',
+                               container_format='bare', wait=True)
     assert 'm1.test' in [flavor.name for flavor in cloud.list_flavors()]
     server = cloud.create_server('two', image='sdk', flavor='m1.test', network='private', wait=True, auto_ip=False)
     assert server.status == 'ACTIVE'
@@ -113,7 +74,7 @@ def test_openstacksdk(site):
 
 
 def test_novaclient(site):
-    session = openstack.connect(cloud='nova').session
+    session = openstack.connect().session
     nova = novaclient.Client('2.96', session=session, region_name='RegionOne')
     image = next(found for found in nova.glance.list() if found.name == 'guest')
     flavor = next(found for found in nova.flavors.list() if found.name == 'm1.test')
@@ -134,8 +95,9 @@ def test_novaclient(site):
 
 def test_libcloud(site):
     driver = get_driver(Provider.OPENSTACK)(
-        'demo', PASSWORD, ex_force_auth_url=f'{site.url}/identity', ex_force_auth_version='3.x_password',
-        ex_tenant_name='demo', ex_domain_name='Default', ex_force_service_region='RegionOne', api_version='2.2')
+        'demo', standalone.PASSWORD, ex_force_auth_url=f'{site.url}/identity',
+        ex_force_auth_version='3.x_password', ex_tenant_name='demo', ex_domain_name='Default',
+        ex_force_service_region='RegionOne', api_version='2.2')
     size = next(found for found in driver.list_sizes() if found.name == 'm1.test')
     image = next(found for found in driver.list_images() if found.name == 'guest')
     network = next(found for found in driver.ex_list_networks() if found.name == 'private')

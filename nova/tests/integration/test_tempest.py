@@ -13,14 +13,12 @@ import sys
 import pytest
 import yaml
 
-from nova.api.standalone import users
-from nova.tests import harness
+from nova.tests import standalone
 
 TAKES_S = 60
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 #: 48 is not out yet; a release may need a newer Python.
 TEMPEST = 'tempest>=40.0,<50'
-PASSWORD = 'secret of tempest'
 ROLES = ('member', 'reader', 'manager', 'admin')
 #: Projects; each has a user of every role.  A class of tests takes one or two for itself.
 PROJECTS = [f'tempest-{number}' for number in range(1, 13)]
@@ -45,18 +43,9 @@ def tempest():
 
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    file = tmp_path_factory.mktemp('tempest-users') / 'users.yaml'
-    secret = users.hash_password(PASSWORD)
-    file.write_text(yaml.safe_dump({
-        'projects': {project: {} for project in PROJECTS},
-        'users': {f'{role}-of-{project}': {'password': secret, 'roles': {project: [role]}, 'default_project': project}
-                  for project in PROJECTS for role in ROLES}}))
-    cloud = harness.Cloud.all_in_one({
-        'api': {'auth_strategy': 'standalone'}, 'standalone': {'users_file': file}, 'fake': {'more_hosts': 'second'}})
-    cloud.wait_ready = lambda: harness.wait_for(
-        lambda: cloud.manage('service', 'list', '-f', 'value', '-c', 'state').count('up') >= 4, 'services')
-    with cloud:
+def site():
+    people = {f'{role}-of-{project}': standalone.user(role, project=project) for project in PROJECTS for role in ROLES}
+    with standalone.site(people, {'fake': {'more_hosts': 'second'}}, computes=2) as cloud:
         cloud.manage('network', 'create', '--label', 'private', '--cidr', '10.0.0.0/22')
         cloud.manage('floating', 'create', '--ip_range', '172.24.4.0/26')
         cloud.manage('flavor', 'create', '--name', 'm1.more', '--id', '2', '--ram', '256', '--vcpus', '1', '--disk',
@@ -65,17 +54,17 @@ def site(tmp_path_factory):
         cloud.manage('image', 'register', str(cloud.directory / 'alt.raw'), '--name', 'alt', '--disk-format', 'raw',
                      '--public')
         yield cloud
-        assert not cloud.tracebacks()
 
 
 def write_settings(cloud, workspace):
-    accounts = [{'username': f'{role}-of-{project}', 'password': PASSWORD, 'project_name': project, 'roles': [role],
-                 'user_domain_name': 'Default', 'project_domain_name': 'Default', 'domain_name': 'Default',
-                 **({'types': ['admin']} if role == 'admin' else {})} for project in PROJECTS for role in ROLES]
+    accounts = [{'username': f'{role}-of-{project}', 'password': standalone.PASSWORD, 'project_name': project,
+                 'roles': [role], 'user_domain_name': 'Default', 'project_domain_name': 'Default',
+                 'domain_name': 'Default', **({'types': ['admin']} if role == 'admin' else {})}
+                for project in PROJECTS for role in ROLES]
     (workspace / 'accounts.yaml').write_text(yaml.safe_dump(accounts))
     images = dict(line.split()[1::-1] for line in cloud.manage(
         'image', 'list', '-f', 'value', '-c', 'id', '-c', 'name').splitlines())
-    identity = f'http://127.0.0.1:{cloud.port}/identity/v3'
+    identity = f'{cloud.url}/identity/v3'
     settings = {
         'DEFAULT': {'log_file': workspace / 'tempest.log'},
         'oslo_concurrency': {'lock_path': workspace / 'locks'},

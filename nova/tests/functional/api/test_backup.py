@@ -3,27 +3,15 @@
 
 import pytest
 
-from nova.tests import harness
+from nova.tests.functional import sites
 
-
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        yield cloud
-        assert not cloud.tracebacks()
-
-
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own()
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('subject')
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('subject') as made:
+        yield made
     assert site.leaks() == []
     for one in site.client().get('/images', '2.1')['images']:
         if one['name'] != 'guest':
@@ -56,8 +44,7 @@ def test_the_newest_of_a_type_stay_and_other_images_all(member, server):
     assert kept[0] in ('daily-0', 'daily-1')
     back_up(member, server, 'daily-3', '1')
     assert names(member) == ['daily-3', 'image', 'of-another', 'weekly-0']
-    member.call('DELETE', f'/servers/{other["id"]}')
-    member.gone(other['id'])
+    member.delete(other['id'])
 
 
 def test_what_a_backup_is(member, server):

@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from nova.tests import harness
-from nova.tests.functional import test_networks
+from nova.tests.functional import sites
 
 UNKNOWN = '22222222-2222-2222-2222-222222222222'
 OTHER = '33333333-3333-3333-3333-333333333333'
@@ -17,15 +17,6 @@ MORE = {OTHER: (), LARGE: ('--min-disk', '50'),
         ALIEN: ('--property', 'hw_architecture=sparc', '--property', 'auto_disk_config=disabled')}
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        test_networks.make(cloud, 'private', '10.0.0.0/24')
-        register(cloud, *MORE)
-        yield cloud
-        assert not cloud.tracebacks()
-
-
 def register(cloud, *image_ids):
     disk = cloud.directory / 'other.raw'
     disk.write_bytes(bytes(65536))
@@ -34,17 +25,18 @@ def register(cloud, *image_ids):
                      image_id, *MORE[image_id])
 
 
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+def prepare(cloud):
+    sites.make_private_network(cloud)
+    register(cloud, *MORE)
+
+
+site = sites.own(prepare=prepare)
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('subject', networks='auto', metadata={'role': 'web'})
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('subject', networks='auto', metadata={'role': 'web'}) as made:
+        yield made
     assert site.leaks() == []
 
 

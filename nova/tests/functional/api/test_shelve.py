@@ -4,34 +4,25 @@
 import pytest
 
 from nova.tests import harness
-from nova.tests.functional import test_networks
+from nova.tests.functional import sites
 
 HOSTS = {'fake': {'more_hosts': 'second'}}
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one(HOSTS) as cloud:
-        cloud.wait_ready(2)
-        test_networks.make(cloud, 'private', '10.0.0.0/24')
-        root = cloud.client()
-        made = root.post('/os-aggregates', {'aggregate': {'name': 'far', 'availability_zone': 'far'}})['aggregate']
-        root.post(f'/os-aggregates/{made["id"]}/action', {'add_host': {'host': 'second'}})
-        yield cloud
-        assert not cloud.tracebacks()
+def prepare(cloud):
+    sites.make_private_network(cloud)
+    root = cloud.client()
+    made = root.post('/os-aggregates', {'aggregate': {'name': 'far', 'availability_zone': 'far'}})['aggregate']
+    root.post(f'/os-aggregates/{made["id"]}/action', {'add_host': {'host': 'second'}})
 
 
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own(HOSTS, computes=2, prepare=prepare)
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('subject', networks='auto')
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+    with member.booted('subject', networks='auto') as made:
+        yield made
     assert site.leaks() == []
     harness.wait_for(lambda: images(member) == ['guest'], 'its image went with it')
 
@@ -176,8 +167,7 @@ def test_without_room_it_stays_on_the_shelf_and_may_be_asked_again():
         assert shown(cloud, server)['status'] == 'SHELVED_OFFLOADED'
         assert [row['instance_uuid'] for row in cloud.sql('SELECT instance_uuid FROM claims')] == [other['id']]
         assert 'subject-shelved' in images(member)
-        member.call('DELETE', f'/servers/{other["id"]}')
-        member.gone(other['id'])
+        member.delete(other['id'])
         act(member, server, 'unshelve')
         member.wait(server['id'], 'ACTIVE')
         assert cloud.leaks() == []
@@ -265,7 +255,6 @@ def test_a_server_that_waits_on_its_host_goes_with_its_image():
         member.wait(server['id'], 'SHELVED')
         assert act(member, server, 'unshelve', {'availability_zone': 'nova'}).status_code == 409
         assert len(cloud.sql('SELECT * FROM claims')) == 1
-        member.call('DELETE', f'/servers/{server["id"]}')
-        member.gone(server['id'])
+        member.delete(server['id'])
         assert cloud.leaks() == []
         harness.wait_for(lambda: images(member) == ['guest'], 'the image went')

@@ -4,27 +4,16 @@
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
-
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        yield cloud
-        assert not cloud.tracebacks()
-
-
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own()
 
 
 @pytest.fixture(scope='module')
 def server(site):
     client = site.client('alice:project-a')
-    made = client.boot('subject', metadata={'role': 'web'})
-    yield made
-    client.call('DELETE', f'/servers/{made["id"]}')
-    client.gone(made['id'])
+    with client.booted('subject', metadata={'role': 'web'}) as made:
+        yield made
     assert site.leaks() == []
 
 

@@ -6,34 +6,27 @@ import json
 import pytest
 
 from nova.tests import harness
+from nova.tests.functional import sites
 
 OTHER = '33333333-3333-3333-3333-333333333333'
 
 
-@pytest.fixture(scope='module')
-def site():
-    with harness.Cloud.all_in_one() as cloud:
-        disk = cloud.directory / 'other.raw'
-        disk.write_bytes(b'other' + bytes(65536))
-        cloud.manage('image', 'register', str(disk), '--name', 'other', '--disk-format', 'raw', '--public', '--id',
-                     OTHER, '--property', 'os_distro=other')
-        yield cloud
-        assert not cloud.tracebacks()
+def prepare(cloud):
+    disk = cloud.directory / 'other.raw'
+    disk.write_bytes(b'other' + bytes(65536))
+    cloud.manage('image', 'register', str(disk), '--name', 'other', '--disk-format', 'raw', '--public', '--id',
+                 OTHER, '--property', 'os_distro=other')
 
 
-@pytest.fixture
-def member(site):
-    return site.client('alice:project-a')
+site = sites.own(prepare=prepare)
 
 
 @pytest.fixture
 def server(site, member):
-    made = member.boot('subject', imageRef='', block_device_mapping_v2=[
+    with member.booted('subject', imageRef='', block_device_mapping_v2=[
         {'boot_index': 0, 'uuid': harness.IMAGE_ID, 'source_type': 'image', 'destination_type': 'volume',
-         'volume_size': 1, 'delete_on_termination': True}])
-    yield made
-    member.call('DELETE', f'/servers/{made["id"]}')
-    member.gone(made['id'])
+         'volume_size': 1, 'delete_on_termination': True}]) as made:
+        yield made
     assert site.leaks() == []
     assert site.sql('SELECT * FROM volume_attachments') == []
     assert list((site.directory / 'state' / 'volumes').iterdir()) == []
@@ -98,8 +91,7 @@ def test_an_image_of_it_names_snapshots_and_boots(site, member, server, with_ima
     assert volume['delete_on_termination']
     assert volume['volumeId'] != snapshot['volumeId']
     assert copy['image'] == ''
-    member.call('DELETE', f'/servers/{copy["id"]}')
-    member.gone(copy['id'])
+    member.delete(copy['id'])
     assert member.call('DELETE', f'/images/{image_id}', version='2.1').status_code == 204
     assert member.call('DELETE', f'/os-snapshots/{snapshot["id"]}', version='2.1').status_code == 202
 

@@ -3,7 +3,7 @@
 
 import oslo_messaging
 
-from nova import rpc
+from nova import rpc, servicegroup
 from nova.conf import CONF
 
 # Version  what, and why
@@ -51,14 +51,14 @@ class ComputeAPI:
 
     def check_can_live_migrate_destination(self, context, instance, dest, block_migration, disk_over_commit):
         """Raises MigrationPreCheckError and what the drivers raise."""
-        return self._call(context, dest, 'check_can_live_migrate_destination', instance=instance,
-                          block_migration=block_migration, disk_over_commit=disk_over_commit)
+        return self._call_long(context, dest, 'check_can_live_migrate_destination', instance=instance,
+                               block_migration=block_migration, disk_over_commit=disk_over_commit)
 
     def check_can_live_migrate_source(self, context, instance, data):
-        return self._call(context, instance.host, 'check_can_live_migrate_source', instance=instance, data=data)
+        return self._call_long(context, instance.host, 'check_can_live_migrate_source', instance=instance, data=data)
 
     def pre_live_migration(self, context, instance, dest, disk_info, data):
-        return self._call(context, dest, 'pre_live_migration', instance=instance, disk_info=disk_info, data=data)
+        return self._call_long(context, dest, 'pre_live_migration', instance=instance, disk_info=disk_info, data=data)
 
     def rollback_live_migration_at_destination(self, context, instance, dest, data):
         self.client.prepare(server=dest).cast(context, 'rollback_live_migration_at_destination', instance=instance,
@@ -66,8 +66,8 @@ class ComputeAPI:
 
     def post_live_migration_at_destination(self, context, instance, dest, block_migration):
         """The guest's power state there."""
-        return self._call(context, dest, 'post_live_migration_at_destination', instance=instance,
-                          block_migration=block_migration)
+        return self._call_long(context, dest, 'post_live_migration_at_destination', instance=instance,
+                               block_migration=block_migration)
 
     def live_migration_force_complete(self, context, instance, migration_uuid):
         self.client.prepare(server=instance.host).cast(context, 'live_migration_force_complete', instance=instance,
@@ -115,3 +115,9 @@ class ComputeAPI:
 
     def _call(self, context, host, method, **arguments):
         return self.client.prepare(server=host, timeout=CONF.rpc_response_timeout).call(context, method, **arguments)
+
+    def _call_long(self, context, host, method, **arguments):
+        """For what may take its time: given up only when the host gives no sign of life, after it counts as down."""
+        patience_s = min(CONF.rpc_response_timeout, servicegroup.down_time_s())
+        return self.client.prepare(server=host, timeout=CONF.long_rpc_timeout, call_monitor_timeout=patience_s).call(
+            context, method, **arguments)

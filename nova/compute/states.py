@@ -11,6 +11,7 @@ from nova import exception
 from nova.compute import task_states as task
 from nova.compute import vm_states as vm
 from nova.objects import share_mapping
+from nova.virt import shapes
 
 ANY = None          #: not looked at
 IDLE = (None,)      #: nothing may be going on
@@ -39,6 +40,7 @@ class Action:
     :param record: its name in the server's actions.
     :param shares: NO_SHARES: refused for servers that have shares, since it would take a guest's memory, or the guest,
         to where its shares are not; SOUND_SHARES: none may be in error.
+    :param tpm: False: refused for servers that have a trusted platform module, whose state would be lost.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Action:
     fails: str | None = None
     record: str = ''
     shares: str = ''
+    tpm: bool = True
 
 
 NO_SHARES, SOUND_SHARES = 'none', 'sound'
@@ -64,6 +67,11 @@ class InstanceHasShares(exception.InstanceInvalidState):
 class ShareInError(exception.InstanceInvalidState):
     msg_fmt = ("Cannot '%(method)s' instance %(instance_uuid)s while its share %(share_id)s is in error: detach it, or "
                'reboot the instance (HARD), which tries again.')
+
+
+class InstanceHasTpm(exception.InstanceInvalidState):
+    msg_fmt = ("Operation '%(method)s' not supported for vTPM-enabled instance (%(instance_uuid)s): the state of its "
+               'trusted platform module would be lost.')
 
 
 #: What users read in a server's actions, where it is another name.  Source: "Server states", section 3.
@@ -85,7 +93,8 @@ def _row(name, vm_states, tasks, meanwhile=(), ends=None, flags=''):
     return Action(name, vm_states, tasks, tuple(meanwhile), ends, 'launched' in words, 'lock' in words,
                   'up' if 'up' in words else 'needed' if 'host' in words else '',
                   vm.ERROR if name in _BREAKING else None, _RECORDED.get(name, name),
-                  NO_SHARES if 'unshared' in words else SOUND_SHARES if 'sound' in words else '')
+                  NO_SHARES if 'unshared' in words else SOUND_SHARES if 'sound' in words else '',
+                  'stateless' not in words)
 
 
 _ROWS = (
@@ -125,7 +134,7 @@ _ROWS = (
          'launched'),
     _row('shelve', _CHANGEABLE, IDLE,
          (task.SHELVING, task.SHELVING_IMAGE_PENDING_UPLOAD, task.SHELVING_IMAGE_UPLOADING), vm.SHELVED,
-         'launched lock unshared'),
+         'launched lock unshared stateless'),
     _row('shelve_offload', (vm.SHELVED,), IDLE, (task.SHELVING_OFFLOADING,), vm.SHELVED_OFFLOADED, 'launched lock'),
     _row('unshelve', (vm.SHELVED, vm.SHELVED_OFFLOADED), IDLE, (task.UNSHELVING, task.SPAWNING), vm.ACTIVE,
          'launched lock'),
@@ -134,7 +143,8 @@ _ROWS = (
     _row('live_migrate', (vm.ACTIVE, vm.PAUSED), IDLE, (task.MIGRATING,), None, 'launched lock unshared'),
     _row('live_migrate_force_complete', (vm.ACTIVE,), (task.MIGRATING,), (), None, 'launched lock'),
     _row('live_migrate_abort', ANY, (task.MIGRATING,), (), None, 'launched lock'),
-    _row('evacuate', (vm.ACTIVE, vm.STOPPED, vm.ERROR), ANY, (task.REBUILDING,), vm.ACTIVE, 'launched unshared'),
+    _row('evacuate', (vm.ACTIVE, vm.STOPPED, vm.ERROR), ANY, (task.REBUILDING,), vm.ACTIVE,
+         'launched unshared stateless'),
     _row('attach_volume', (vm.ACTIVE, vm.PAUSED, vm.STOPPED, vm.RESIZED, vm.SOFT_DELETED), IDLE, (), None,
          'launched lock'),
     _row('attach_volume_shelved', (vm.SHELVED, vm.SHELVED_OFFLOADED), IDLE, (), None, 'launched lock'),
@@ -182,8 +192,8 @@ def by_record(name, args=None):
 def require(context, instance, name):
     """Raise unless the action may be done with this server now; returns the action's row.
 
-    Raises InstanceIsLocked, InstanceInvalidState (naming attribute and value, or InstanceHasShares, ShareInError) or
-    InstanceNotReady.
+    Raises InstanceIsLocked, InstanceInvalidState (naming attribute and value, or InstanceHasShares, ShareInError,
+    InstanceHasTpm) or InstanceNotReady.
     """
     action = ACTIONS[name]
     if action.lock and instance.locked and not context.is_admin:
@@ -202,7 +212,13 @@ def require(context, instance, name):
         raise exception.InstanceNotReady(instance_id=instance.uuid)
     if action.shares:
         _require_shares(context, instance, action)
+    if not action.tpm and _has_tpm(instance):
+        raise InstanceHasTpm(instance_uuid=instance.uuid, method=name)
     return action
+
+
+def _has_tpm(instance):
+    return shapes.value('tpm_version', instance.flavor.extra_specs or {}, instance.image_meta.properties) is not None
 
 
 def _require_shares(context, instance, action):

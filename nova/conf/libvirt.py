@@ -39,7 +39,7 @@ OPTS = [
                      'pcid,-vmx). Not for cpu_mode none.'),
     cfg.BoolOpt('swtpm_enabled', default=False,
                 help='Guests may have a trusted platform module (hw:tpm_version); needs the programs of swtpm. Its '
-                     'state is on the disk of the host, not encrypted, and goes with the guest.'),
+                     'state is on the disk of the host, not encrypted, and moves with the guest.'),
     cfg.ListOpt('hw_machine_type', default=[],
                 help='Machine type of guests by architecture (for example x86_64=q35). An image may ask for another '
                      'with the property hw_machine_type. Unset: pc on x86, virt on ARM.'),

@@ -6,9 +6,9 @@ from oslo_config import cfg
 GROUP = None
 OPTS = [
     cfg.IntOpt('long_rpc_timeout', default=1800, min=1,
-               help='Seconds for a call whose work may take long on the other side (a snapshot, a migration check). '
-                    'Meanwhile the other side gives signs of life, so a dead one is noticed after '
-                    'rpc_response_timeout.'),
+               help='Seconds for a call whose work may take long on the other side (getting ready for a live '
+                    'migration). Meanwhile the other side gives signs of life; one that gives none for '
+                    'rpc_response_timeout or service_down_time, the shorter of the two, is given up.'),
     cfg.IntOpt('rpc_start_timeout', default=5, min=1,
                help='Seconds a service waits, when it starts, for an answer of the conductor before it asks again. It '
                     'asks until there is one.'),

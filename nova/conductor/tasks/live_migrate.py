@@ -31,8 +31,9 @@ def live_migrate(op):
                 op.context, op.instance, chosen.host, op.args.get('block_migration'), op.args.get('disk_over_commit'))
         except (exception.Invalid, exception.Unsupported, exception.Conflict, MessagingTimeout) as exc:
             objects.Claim.release(op.context, op.instance.uuid, migration.uuid)
-            refused.append(f'{chosen.host}: {exc}')
-            LOG.info('Server %s cannot be live migrated to %s: %s', op.instance.uuid, chosen.host, exc)
+            why = 'no sign of life' if isinstance(exc, MessagingTimeout) else exc
+            refused.append(f'{chosen.host}: {why}')
+            LOG.info('Server %s cannot be live migrated to %s: %s', op.instance.uuid, chosen.host, why)
             continue
         destination.chose(migration, chosen)
         migration.change({'status': 'queued'}, ['accepted', 'queued'])

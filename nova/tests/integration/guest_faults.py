@@ -18,8 +18,8 @@ from nova.tests import harness
 DISK_MIB = 2048
 #: Files that it may have; it is never left open, since the kernel does not count them then.
 DISK_FILES = 100_000
-#: Below the directory of servers, and no server's.
-_NOBODYS = ('./_base', './locks', './snapshots')
+#: Below the directory of servers, and no server's.  A host that was cut off answers late, to nobody, and with a mark.
+_NOBODYS = ('./_base', './locks', './snapshots', './.mark-*')
 #: Tables of what servers have, and what of it is compared.
 _TABLES = {
     'claims': 'instance_uuid, host, migration_uuid, vcpus, memory_mb, disk_gb',
@@ -171,6 +171,15 @@ class Faults:
         with self._away(self.volumes / f'volume-{volume_id}'):
             yield
 
+    @contextlib.contextmanager
+    def volumes_not_shared(self, host):
+        """A host has another directory where the others have their volumes."""
+        self.bed.exec(host, 'mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(self.volumes))
+        try:
+            yield
+        finally:
+            self.bed.exec(host, 'umount', str(self.volumes))
+
     @staticmethod
     @contextlib.contextmanager
     def _away(path):
@@ -206,6 +215,7 @@ class Look:
             cd {self.instances} && find . \\( {prune} \\) -prune -o -type f -printf "file %p\\n"
             find snapshots _base -name '*.part*' -o -path 'snapshots/*' 2>/dev/null | sed 's/^/unfinished /'
             ls /var/lib/libvirt/qemu/save /var/lib/libvirt/qemu/nvram | awk '/^instance/ {{ print "saved", $1 }}'
+            ls /var/lib/libvirt/swtpm 2>/dev/null | sed 's/^/module /'
             ip -br link | awk '/^tap/ {{ print "tap", $1 }}'
             bridge -o link 2>/dev/null | awk '/ tap/ {{ print "port", $2 }}'
             nft list ruleset | grep -E 'fa:16:3e|fe:16:3e|tap' | sed 's/ *# handle.*//; s/^ */rule /'

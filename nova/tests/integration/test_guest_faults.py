@@ -19,7 +19,7 @@ from nova.tests.integration import bed as beds
 from nova.tests.integration import guest_faults
 
 #: For the order of the groups of tests.
-TAKES_S = 240
+TAKES_S = 270
 
 ONE, TWO = 'compute1', 'compute2'
 
@@ -82,11 +82,14 @@ ROWS = (
     Row('backup', 'libvirtd_killed', 'ACTIVE', _NO_LIBVIRT),
     Row('resize', 'libvirtd_killed', 'ACTIVE', ' ', TWO, migration='error'),
     Row('resize', 'disk_full', 'ACTIVE', _FULL, TWO, migration='error'),
+    # Off, it would not start again: it is left alone.
+    Row('resize', 'image_gone', 'ACTIVE', 'could not be found', migration='error'),
     Row('migrate', 'compute_killed', 'ACTIVE', 'is down', TWO, migration='error'),
     Row('confirm', 'disk_read_only', 'VERIFY_RESIZE', 'Read-only', migration='finished'),
     Row('revert', 'libvirtd_killed', 'ERROR', _NO_LIBVIRT, migration='error', lost=True),
     Row('live migrate', 'disk_full', 'ACTIVE', ' ', TWO, migration='error'),
     Row('live migrate', 'libvirtd_killed', 'ACTIVE', ' ', TWO, migration='error'),
+    Row('live migrate', 'partition', 'ACTIVE', 'no sign of life', TWO, migration='error'),
     Row('shelve', 'disk_full', 'ACTIVE', ' '),
     Row('offload', 'libvirtd_killed', 'SHELVED', _NO_LIBVIRT),
     Row('unshelve', 'image_gone', 'SHELVED_OFFLOADED', 'could not be found'),
@@ -263,11 +266,15 @@ class Scene:
         if 'interface' in self.row.action:
             assert answer.status_code in (400, 500, 503), answer.text
             return
+        failed = self.errors(self.action.record)
+        assert any(self.row.says in (text or '') for text in failed) if self.row.says else not failed, failed
+
+    def errors(self, record):
+        """What the events of the newest action of that name tell of errors."""
         actions = self.api.get(f'/servers/{self.uuid}/os-instance-actions')['instanceActions']
-        action = next(each for each in actions if each['action'] == self.action.record)
+        action = next(each for each in actions if each['action'] == record)
         told = self.api.get(f'/servers/{self.uuid}/os-instance-actions/{action["request_id"]}')['instanceAction']
-        failed = [event['details'] for event in told['events'] if event['result'] == 'Error']
-        assert any(self.row.says in (text or '') for text in failed) if self.row.says else not failed, told['events']
+        return [event['details'] for event in told['events'] if event['result'] == 'Error']
 
     def expect_domain(self):
         """Soon: the host says it when it is mended, and what it says is recorded."""
@@ -361,7 +368,14 @@ def _dead(bed, host):
 def test_evacuation_to_a_full_disk_and_deletion_without_libvirt(site):
     (evacuate,) = [row for row in ROWS if row.action == 'evacuate']
     scene = Scene(site, evacuate)
+    assert scene._attach_volume().ok
+    site.settled(scene.uuid)
     with _dead(site.bed, ONE):
+        # While the guest has a volume nobody else gets it, whatever is said of its host.
+        with site.faults.guests_killed(ONE), site.faults.volumes_not_shared(TWO):
+            scene.begin()
+            site.settled(scene.uuid)
+            assert f'Volume {site.volumes[0]} cannot be used on this host' in scene.errors('evacuate')[0]
         with scene.fault():
             answer = scene.begin()
             assert answer.ok, answer.text
@@ -413,6 +427,35 @@ def test_a_volume_is_swapped_under_a_running_guest(site):
         # It goes on as it was: started again it has the new one, and that is what it lets go of.
         scene._ask([('reboot', {'type': 'HARD'}, 'ACTIVE'), ('os-stop', None, 'SHUTOFF')])
         assert site.api.call('DELETE', f'{scene._attachments}/{site.volumes[1]}').ok
+        site.settled(scene.uuid)
+        scene._ask([('os-start', None, 'ACTIVE')])
+
+
+def test_volumes_in_a_directory_that_hosts_share_let_a_server_go(site):
+    scene = Scene(site, Row('live migrate', '', 'ACTIVE', ''))
+    volume = site.volumes[0]
+    with _as_it_was(site):
+        assert scene._attach_volume().ok
+        site.settled(scene.uuid)
+        before = site.look()
+        with site.faults.volumes_not_shared(TWO):
+            for record, begin in (('live-migration', scene.begin), ('migrate', scene._migrate)):
+                assert begin().ok
+                site.settled(scene.uuid)
+                assert f'Volume {volume} is in' in scene.errors(record)[0]
+            assert site.api.wait(scene.uuid, 'ACTIVE')['OS-EXT-SRV-ATTR:host'] == ONE
+        site.remains(before, 'nothing left of the tries')
+        for begin, host in ((scene.begin, TWO), (lambda: scene._act('migrate', {'host': ONE}), ONE)):
+            assert begin().ok
+            site.settled(scene.uuid)
+            server = site.api.get(f'/servers/{scene.uuid}')['server']
+            assert server['OS-EXT-SRV-ATTR:host'] == host, site.bed.migrations(scene.uuid)[0]
+            name = server['OS-EXT-SRV-ATTR:instance_name']
+            assert f'volume-{volume}' in site.bed.exec(host, 'virsh', 'domblklist', name)
+            assert 'running' in site.bed.exec(host, 'virsh', 'domstate', name)
+        assert site.api.get(f'/os-volumes/{volume}', '2.35')['volume']['status'] == 'in-use'
+        scene._ask([('confirmResize', None, 'ACTIVE'), ('os-stop', None, 'SHUTOFF')])
+        assert scene._detach_volume().ok
         site.settled(scene.uuid)
         scene._ask([('os-start', None, 'ACTIVE')])
 

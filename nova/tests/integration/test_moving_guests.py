@@ -6,6 +6,7 @@ seen there.  Where a server has left nothing of it stays: there is but one at a 
 """
 
 import contextlib
+import os
 import re
 import time
 
@@ -15,7 +16,7 @@ from nova.tests import harness
 from nova.tests.integration import bed as beds
 
 #: For the order of the groups of tests.
-TAKES_S = 400
+TAKES_S = 410
 
 ONE, TWO = 'compute1', 'compute2'
 #: Keeps a list of its boots on the ephemeral disk, and pings the gateway for ever.
@@ -40,7 +41,8 @@ fi
 def bed():
     reason = beds.missing()
     assert reason is None, reason
-    with beds.Bed('moving-guests', '--hosts', '2', '--set', 'DEFAULT.allow_resize_to_same_host=True') as made:
+    with beds.Bed('moving-guests', '--hosts', '2', '--set', 'DEFAULT.allow_resize_to_same_host=True',
+                   '--set', 'libvirt.swtpm_enabled=True') as made:
         made.make_flavor('small', ram=128, disk=1, **{'OS-FLV-EXT-DATA:ephemeral': 1}, swap=16)
         made.make_flavor('large', ram=192, disk=2, **{'OS-FLV-EXT-DATA:ephemeral': 2}, swap=32)
         made.make_flavor('less', ram=192, disk=2, **{'OS-FLV-EXT-DATA:ephemeral': 0})
@@ -331,6 +333,114 @@ class TestTraveller:
         assert time.monotonic() - began < 30, 'it did not wait for the guest to arrive'
         assert bed.sql('SELECT status FROM migrations ORDER BY id DESC LIMIT 1')[0]['status'] == 'cancelled'
         bed.expect_nothing_left()
+
+
+# Firmware and a trusted platform module ------------------------------------------------------------------------------
+
+class Beside:
+    """What a guest has beside its disks: a line that we put where its firmware keeps its variables, and the
+    certificates in the memory of its trusted platform module, which are made for this one alone."""
+
+    #: Near the end, where the firmware has nothing.
+    LINE, AT = b'a variable', -1024
+
+    def __init__(self, bed, uuid):
+        self.bed, self.uuid = bed, uuid
+
+    def _files(self, host):
+        return (self.bed.directory / host / 'instances' / self.uuid / 'variables',
+                self.bed.directory / host / 'root/var/lib/libvirt/swtpm' / self.uuid / 'tpm2/tpm2-00.permall')
+
+    def put_line(self, host):
+        with self._files(host)[0].open('r+b') as file:
+            file.seek(self.AT, os.SEEK_END)
+            file.write(self.LINE)
+
+    def all(self, host):
+        """Every byte; of a guest that is off."""
+        return [path.read_bytes() for path in self._files(host)]
+
+    def __call__(self, host):
+        """(line, certificates); of one that may run, whose files are written."""
+        variables, state = self.all(host)
+        begins = (match.start() for match in re.finditer(rb'\x30\x82..\x30\x82', state, re.DOTALL))
+        found = [state[begin:begin + 4 + int.from_bytes(state[begin + 2:begin + 4], 'big')] for begin in begins]
+        assert found, 'a new module has certificates'
+        return variables[self.AT:self.AT + len(self.LINE)], sorted(found)
+
+    def left(self, host):
+        root = self.bed.directory / host / 'root/var/lib/libvirt'
+        return [str(path) for name in ('swtpm', 'qemu/nvram') for path in (root / name).glob('*')]
+
+
+@pytest.fixture
+def sealed(bed):
+    """Id of a server with UEFI firmware and a trusted platform module, and nothing to boot."""
+    from testbed import client  # found since there is a bed
+    image = client.Client(bed.record)
+    made = image.call('POST', '/image/v2/images', json={
+        'name': 'sealed', 'disk_format': 'raw', 'container_format': 'bare', 'hw_firmware_type': 'uefi',
+        'hw_machine_type': 'q35', 'os_shutdown_timeout': '0'}).json()['id']
+    image.call('PUT', f'/image/v2/images/{made}/file', data=b'\0' * 65536,
+               headers={'Content-Type': 'application/octet-stream'})
+    flavors = [bed.make_flavor(name, ram=128, disk=0) for name in ('sealed', 'sealed-else')]
+    for flavor in flavors:
+        bed.api.post(f'/flavors/{flavor}/os-extra_specs', {'extra_specs': {'hw:tpm_version': '2.0'}})
+    network = bed.api.get('/os-networks', version='2.35')['networks'][0]['id']
+    uuid = bed.api.boot('sealed', wait=None, imageRef=made, flavorRef=flavors[0], host=ONE,
+                        networks=[{'uuid': network}])['id']
+    bed.api.wait(uuid, 'ACTIVE')
+    yield uuid
+    bed.clear()
+    bed.expect_nothing_left()
+
+
+def test_what_a_guest_has_beside_its_disks(bed, sealed):
+    beside = Beside(bed, sealed)
+    first = beside(ONE)[1]
+    bed.api.action(sealed, 'os-stop')
+    bed.api.wait(sealed, 'SHUTOFF')
+    beside.put_line(ONE)
+    # Off, nobody writes: to the other host and back every byte is the same.
+    everything = beside.all(ONE)
+    bed.api.action(sealed, 'migrate', {'host': TWO})
+    settled(bed, sealed, 'VERIFY_RESIZE', TWO)
+    assert beside.all(TWO) == everything
+    assert beside.left(ONE) == []
+    bed.api.action(sealed, 'revertResize')
+    settled(bed, sealed, 'SHUTOFF', ONE)
+    assert beside.all(ONE) == everything
+    assert beside.left(TWO) == []
+    # And the guest takes it, however it begins anew.
+    same = (Beside.LINE, first)
+    bed.api.action(sealed, 'os-start')
+    settled(bed, sealed, 'ACTIVE', ONE)
+    bed.api.action(sealed, 'reboot', {'type': 'HARD'})
+    settled(bed, sealed, 'ACTIVE', ONE)
+    assert beside(ONE) == same
+    with only(bed, TWO):
+        bed.api.action(sealed, 'resize', {'flavorRef': bed.flavor('sealed-else')})
+        settled(bed, sealed, 'VERIFY_RESIZE', TWO)
+    assert beside(TWO) == same
+    bed.api.action(sealed, 'confirmResize')
+    settled(bed, sealed, 'ACTIVE', TWO)
+    clean(bed, ONE)
+    live(bed, sealed)
+    settled(bed, sealed, 'ACTIVE', ONE)
+    assert beside(ONE) == same
+    assert beside.left(TWO) == []
+    for refused, value in (('shelve', None), ('evacuate', {'host': TWO})):
+        answer = bed.api.call('POST', f'/servers/{sealed}/action', {refused: value})
+        assert answer.status_code == 409
+        assert f"'{refused}' not supported for vTPM-enabled instance" in answer.text
+    # Made anew it has nothing of what was.
+    server = bed.api.get(f'/servers/{sealed}')['server']
+    bed.api.action(sealed, 'rebuild', {'imageRef': server['image']['id']})
+    settled(bed, sealed, 'ACTIVE', ONE)
+    line, certificates = beside(ONE)
+    assert line != Beside.LINE and not {*certificates} & {*first}
+    bed.delete(sealed)
+    assert beside.left(ONE) == []
 
 
 # A dead host, shelving, shared disks ---------------------------------------------------------------------------------

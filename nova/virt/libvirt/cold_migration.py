@@ -16,7 +16,7 @@ from nova import conf, exception
 from nova.image import transfer
 from nova.privsep import path as privileged
 from nova.virt import driver, images, power_state
-from nova.virt.libvirt import diskinfo, disks, imagecache, lifecycle, paths, power, remote, volume
+from nova.virt.libvirt import diskinfo, disks, imagecache, lifecycle, paths, power, remote, tpm, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -26,10 +26,6 @@ LOG = logging.getLogger(__name__)
 _FLAT = '.flat'
 #: Where nothing goes over a wire.
 _HERE = contextlib.nullcontext()
-
-
-class VolumesStay(exception.Invalid):
-    msg_fmt = 'The server has volumes that are files of its host: it can be resized there, and cannot leave it.'
 
 
 class ResizeRefused(exception.Invalid):
@@ -45,11 +41,11 @@ def send(host, image_api, context, instance, dest, flavor, block_device_info, ti
     """
     try:
         _require_not_smaller(instance, flavor, block_device_info)
-        if dest not in (CONF.my_ip, CONF.host) and volume.are_of_host(block_device_info):
-            raise VolumesStay()
+        _require_bases(image_api, context, instance)
         with _HERE if dest in (CONF.my_ip, CONF.host) else remote.Remote(dest) as other:
-            if other is not None and other.shares(CONF.instances_path):
-                other = None
+            if other is not None:
+                volume.require_seen(block_device_info, other)
+                other = None if other.shares(CONF.instances_path) else other
             sent = _stop_and_copy(host, image_api, context, instance, other, (timeout, retry_interval))
     except (exception.NovaException, OSError) as exc:
         raise exception.InstanceFaultRollback(exc) from exc
@@ -83,6 +79,16 @@ def _require_not_smaller(instance, flavor, block_device_info):
         raise ResizeRefused(reason=f'the ephemeral disks have {has} GiB, the flavor {flavor.ephemeral_gb}')
 
 
+def _require_bases(image_api, context, instance):
+    """What the disks are overlays of is here, or is fetched.  Raises what that raises.
+
+    A guest that runs has it open even where it was removed; once off it would be off for good.
+    """
+    for name, info in diskinfo.of(instance).items():
+        if info.base and not (imagecache.find(info.base) or imagecache.remake(info.base)):
+            disks.require_same(imagecache.fetch(context, image_api, instance.image_ref), paths.of(instance, name), info)
+
+
 def _put_aside(instance):
     """Move the server's files to where they are kept.  {name: DiskInfo} of its disks."""
     # While the files are the server's it says whose they are; a copy on its way does not.
@@ -90,6 +96,7 @@ def _put_aside(instance):
         confirm(instance)
         privileged.take_files(os.path.abspath(paths.of(instance)))
         os.rename(paths.of(instance), paths.kept(instance))
+    tpm.keep(instance, paths.kept(instance))
     return {name: info for name, info in diskinfo.read(paths.kept(instance)).items()
             if os.path.exists(paths.kept(instance, name))}
 
@@ -103,16 +110,23 @@ def _copy(image_api, context, instance, files, other):
     for name, info in files.items():
         source, info = _standing_alone(image_api, context, instance, name, info)
         try:
-            size = os.path.getsize(source)
-            if other is None:
-                transfer.copy_file(source, os.path.join(directory, name))
-            else:
-                other.send({name: source}, directory)
+            size = _copy_file(source, directory, name, other)
         finally:
             if source.endswith(_FLAT):
                 transfer.remove(source)
         sent[name] = {**diskinfo.to_dict(info), 'file_size': size}
-    return {'disks': sent, 'packed': other is not None}
+    beside = {name: _copy_file(paths.kept(instance, name), directory, name, other) for name in paths.BESIDE
+              if os.path.exists(paths.kept(instance, name))}
+    return {'disks': sent, 'beside': beside, 'packed': other is not None}
+
+
+def _copy_file(source, directory, name, other):
+    """Its size (bytes)."""
+    if other is None:
+        transfer.copy_file(source, os.path.join(directory, name))
+    else:
+        other.send({name: source}, directory)
+    return os.path.getsize(source)
 
 
 def _standing_alone(image_api, context, instance, name, info):
@@ -136,6 +150,8 @@ def can_be_fetched(image_api, context, instance, info):
     if not instance.image_ref or info.base != imagecache.name_of(instance.image_ref):
         return False
     try:
+        # The store may have lost the content of what it has a record of.
+        image_api.data_path(context, instance.image_ref)
         return image_api.get(context, instance.image_ref)['status'] == 'active'
     except exception.NovaException:
         return False
@@ -147,8 +163,10 @@ def _go_back(host, instance, other):
         if os.path.isdir(paths.kept(instance)):
             _take_back(instance)
         guest = libvirt_guest.Guest(host, instance.uuid)
-        if instance.power_state == power_state.RUNNING and guest.exists():
-            guest.start()
+        if guest.exists():
+            tpm.forget(instance)
+            if instance.power_state == power_state.RUNNING:
+                guest.start()
     steps = [restore]
     if other is not None and os.path.isdir(paths.kept(instance)):
         steps.append(lambda: other.remove(paths.of(instance)))
@@ -206,6 +224,13 @@ def _unpack(instance, sent):
         if sent['packed']:
             remote.unpack(directory, name, size)
         diskinfo.record(instance, name, diskinfo.DiskInfo(**values))
+    for name, size in sent.get('beside', {}).items():
+        path = os.path.join(directory, name)
+        if os.path.exists(path + paths.MOVING):
+            remote.unpack(directory, name, size)
+        if os.path.exists(path):
+            # There are secrets in it.
+            os.chmod(path, 0o600)
 
 
 def _resized(instance, block_device_info):

@@ -71,7 +71,7 @@ class Boot(Element):
     """What the guest starts from: its disks in their boot order, or a kernel given from outside.
 
     kind: 'hvm', or 'exe' for a container, whose first program is `init` with `init_args`.  secure: start only what is
-    signed (True), or do not look (False).
+    signed (True), or do not look (False); variables: the file in which firmware keeps what it remembers.
     """
 
     machine_type: str | None = None
@@ -86,6 +86,7 @@ class Boot(Element):
     init: str | None = None
     init_args: tuple = ()
     secure: bool | None = None
+    variables: str | None = None
 
     def to_element(self):
         firmware = None
@@ -96,7 +97,7 @@ class Boot(Element):
             'os',
             element('type', text=self.kind, arch=self.arch, machine=self.machine_type),
             optional('init', self.init), *(element('initarg', text=word) for word in self.init_args),
-            firmware, element('loader', secure=True) if self.secure else None,
+            firmware, element('loader', secure=True) if self.secure else None, optional('nvram', self.variables),
             optional('kernel', self.kernel), optional('initrd', self.initrd), optional('cmdline', self.cmdline),
             element('bootmenu', enable=True) if self.menu else None,
             element('smbios', mode='sysinfo') if self.smbios else None,

@@ -64,6 +64,8 @@ class Plan:
     volumes: list = dataclasses.field(default_factory=list)
     #: `config.Share`s
     shares: list = dataclasses.field(default_factory=list)
+    #: file in the server's directory for what firmware remembers; None: the server's own
+    variables: str | None = None
 
     @property
     def flavor(self):
@@ -161,7 +163,11 @@ def _require_machine(host, arch, machine_type):
 
 def _boot(plan, arch):
     boot = config.Boot(machine_type=plan.machine_type, arch=arch, menu=plan.shape('boot_menu'),
-                       firmware='efi' if plan.shape('firmware_type') == 'uefi' else None, secure=_secure_boot(plan))
+                       secure=_secure_boot(plan))
+    if plan.shape('firmware_type') == 'uefi':
+        boot.firmware = 'efi'
+        own = paths.SIGNED_VARIABLES if boot.secure else paths.VARIABLES
+        boot.variables = paths.of(plan.instance, plan.variables or own)
     if plan.kernel:
         root = next((place.target for place in plan.places if place.boot_order == 1), None)
         boot.kernel = paths.of(plan.instance, plan.kernel)
@@ -481,9 +487,14 @@ def _sound(plan):
         yield config.Sound(model)
 
 
+def tpm_version(instance, image_meta):
+    """Version of the trusted platform module of a server; None: it has none."""
+    return shapes.value('tpm_version', instance.flavor.extra_specs or {}, image_meta.properties)
+
+
 def _tpm(plan):
     """Raises HostLacks where there is no software for it."""
-    version = plan.shape('tpm_version')
+    version = tpm_version(plan.instance, plan.image_meta)
     if version is None:
         return
     if not CONF.libvirt.swtpm_enabled:

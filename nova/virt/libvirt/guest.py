@@ -14,7 +14,7 @@ from nova.virt.libvirt import host as libvirt_host
 _KILL_ATTEMPTS = 3
 _KILL_PAUSE_S = 2
 
-_UNDEFINE = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+_UNDEFINE = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
              | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
 
 # How much of a terminal is read at once (bytes).
@@ -328,9 +328,9 @@ class Guest:
     # End -------------------------------------------------------------------------------------------------------------
 
     def undefine(self):
-        """Remove it from libvirt, with all libvirt keeps of it (firmware variables, saved memory).
+        """Remove it from libvirt, with all libvirt keeps of it (saved memory, state of a trusted platform module).
 
-        Nothing happens when there is none.
+        What firmware remembers is a file of the server, like its disks: it stays.  Nothing happens when there is none.
         """
         try:
             # Containers have none of it, and libvirt refuses to hear of it.

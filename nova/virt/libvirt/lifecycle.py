@@ -9,7 +9,7 @@ from oslo_log import log as logging
 
 from nova import conf, exception
 from nova.virt import driver
-from nova.virt.libvirt import blockinfo, console, diskinfo, disks, domain, paths, shares, vif, volume
+from nova.virt.libvirt import blockinfo, console, diskinfo, disks, domain, paths, shares, tpm, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -93,9 +93,16 @@ def _make_and_start(host, image_api, request, power_on=True):
                            driver.block_device_info_get_mapping(request.block_device_info),
                            shares.mounted(instance))
         guest = libvirt_guest.define(host, domain.guest(host, plan), instance.uuid)
+        # From here on the state of its module goes when it goes.
+        tpm.give_back(instance, domain.tpm_version(instance, image_meta))
         if power_on:
-            guest.start()
+            _start(guest, instance)
     return guest
+
+
+def _start(guest, instance):
+    guest.start()
+    tpm.forget(instance)
 
 
 def _config_drive_format(request):
@@ -128,26 +135,27 @@ def make_again(host, image_api, request):
 def make_here(host, image_api, request, power_on=True, before_start=None):
     """Make the guest out of disks that are here, and start it if `power_on`.  On error there is no guest.
 
-    Missing disks are made, missing interfaces plugged.  One that is here already is made anew.
+    Missing disks are made, missing interfaces plugged.  One that is here already is made anew; what it keeps stays.
     :param before_start: f(), called when the disks are complete.
     """
     try:
         if libvirt_guest.Guest(host, request.instance.uuid).exists():
-            destroy(host, request.instance)
+            destroy(host, request.instance, keep_state=True)
         guest = _make_and_start(host, image_api, request, power_on=False)
         if before_start is not None:
             before_start()
         if power_on:
-            guest.start()
+            _start(guest, request.instance)
     except BaseException:
-        quietly(request.instance, lambda: destroy(host, request.instance), lambda: vif.unplug(request.network_info),
-                lambda: volume.disconnect_all(request.block_device_info))
+        quietly(request.instance, lambda: destroy(host, request.instance, keep_state=True),
+                lambda: vif.unplug(request.network_info), lambda: volume.disconnect_all(request.block_device_info))
         raise
 
 
-def destroy(host, instance):
+def destroy(host, instance, keep_state=False):
     """Stop the guest at once, and remove it from libvirt.  Nothing happens when there is none.
 
+    :param keep_state: of its trusted platform module: it will be made again of what is in its directory.
     Raises InstancePowerOffFailure.
     """
     guest = libvirt_guest.Guest(host, instance.uuid)
@@ -156,6 +164,8 @@ def destroy(host, instance):
     except exception.InstanceNotFound:
         LOG.warning('There is no guest to destroy', instance_uuid=instance.uuid)
         return
+    if keep_state:
+        tpm.keep(instance)
     guest.undefine()
     LOG.info('The guest is destroyed', instance_uuid=instance.uuid)
 

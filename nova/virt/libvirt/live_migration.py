@@ -119,11 +119,22 @@ def check_source(host, image_api, context, instance, data, block_device_info):
     if block:
         _require_space(instance, known, data)
     libvirt_guest.Guest(host, instance.uuid).info()
-    if volume.are_of_host(block_device_info):
-        raise Refused(reason='the server has volumes that are files of its host')
+    _require_volumes(block_device_info, data)
     whole = not all(cold_migration.can_be_fetched(image_api, context, instance, info) for info in known.values())
     return {**data, 'shared': shared, 'block': bool(block), 'whole': whole,
+            'shares_volumes': bool(volume.of_host(block_device_info)),
             'disks': {name: diskinfo.to_dict(info) for name, info in known.items()}}
+
+
+def _require_volumes(block_device_info, data):
+    """Raises Refused where the other host does not see the volumes that are files."""
+    if not volume.of_host(block_device_info):
+        return
+    try:
+        with remote.Remote(data['address']) as other:
+            volume.require_seen(block_device_info, other)
+    except (exception.NovaException, OSError) as exc:
+        raise Refused(reason=str(exc)) from exc
 
 
 def _disks(instance):
@@ -259,7 +270,7 @@ def _flags(data):
             flags |= flag
     if data['block']:
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK if data['whole'] else libvirt.VIR_MIGRATE_NON_SHARED_INC
-    if data['shared']:
+    if data['shared'] or data.get('shares_volumes'):
         # That the files are shared was seen, which libvirt believes only of some file systems.
         flags |= libvirt.VIR_MIGRATE_UNSAFE
     return flags

@@ -15,12 +15,20 @@ CONFIG_DRIVE = 'disk.config'
 KERNEL = 'kernel'
 RAMDISK = 'ramdisk'
 CONSOLE_LOG = 'console.log'
+#: What UEFI firmware remembers; that which starts only what is signed begins with the keys for it, so it has its own.
+VARIABLES = 'variables'
+SIGNED_VARIABLES = 'variables.signed'
+#: State of a trusted platform module while no guest has it, by version of the module; named as its software does.
+TPM_STATE = {'1.2': 'tpm-00.permall', '2.0': 'tpm2-00.permall'}
+#: All that a server keeps beside its disks.
+BESIDE = (VARIABLES, SIGNED_VARIABLES, *TPM_STATE.values())
 
 #: Of a guest that is being rescued: the disks of the rescue system, and its own domain meanwhile.
 RESCUE = 'disk.rescue'
 RESCUE_CONFIG_DRIVE = 'disk.config.rescue'
 RESCUE_KERNEL = 'kernel.rescue'
 RESCUE_RAMDISK = 'ramdisk.rescue'
+RESCUE_VARIABLES = 'variables.rescue'
 RESCUED_DOMAIN = 'domain.rescued.xml'
 
 #: Says which host the files of a server belong to, where several see them.

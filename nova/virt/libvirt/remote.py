@@ -46,6 +46,7 @@ class Remote:
     """A connection to libvirt of another host; use it as a context manager.  Raises Unreachable."""
 
     def __init__(self, address):
+        self.address = address
         self.uri = uri_of(address)
         self._connection = None
 

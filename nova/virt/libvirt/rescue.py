@@ -22,7 +22,7 @@ CONF = conf.CONF
 LOG = logging.getLogger(__name__)
 
 _DISKS = (paths.RESCUE, paths.RESCUE_CONFIG_DRIVE)
-_FILES = (*_DISKS, paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)
+_FILES = (*_DISKS, paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK, paths.RESCUE_VARIABLES)
 
 
 def is_on(instance):
@@ -121,7 +121,7 @@ def _make_and_start(host, image_api, request, own):
     plan = domain.Plan(instance, image_meta, request.network_info, places, made, machine_type, serial_ports,
                        request.context, *(name if name in images else None
                                           for name in (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK)),
-                       shares=shares.mounted(instance))
+                       shares=shares.mounted(instance), variables=paths.RESCUE_VARIABLES)
     made = domain.guest(host, plan)
     if root is not None:
         made.devices.append(root)

@@ -26,11 +26,17 @@ class VolumeUnusable(exception.NovaException):
     msg_fmt = 'Volume %(volume_id)s cannot be used on this host: %(reason)s'
 
 
+class VolumeStays(exception.Invalid):
+    msg_fmt = ('Volume %(volume_id)s is in %(path)s on this host, which %(host)s does not see: its server cannot go '
+               'there.')
+
+
 class _File:
     """A file, or a device, that is on this host already."""
 
     def connect(self, data):
-        pass
+        # Raises FileNotFoundError: of another host, which has its own.
+        os.stat(data['device_path'])
 
     def disconnect(self, data):
         pass
@@ -80,6 +86,9 @@ class _Nfs(_File):
 class _Rbd(_File):
     """An image of Ceph, which QEMU itself opens."""
 
+    def connect(self, data):
+        pass
+
     def disk(self, data):
         name = data['name']
         user = CONF.libvirt.rbd_user or data.get('auth_username')
@@ -121,7 +130,7 @@ def _brick(function, *args):
 #: driver_volume_type -> what it is on this host.
 TYPES = {'file': _File(), 'local': _File(), 'nfs': _Nfs(), 'rbd': _Rbd(),
          **{name: _Brick(name) for name in ('iscsi', 'iser', 'fibre_channel', 'nvmeof', 'scaleio', 'storpool')}}
-#: Those that only this host has.
+#: Those that only this host has, and whoever sees the directory that they are in.
 _OF_HOST = ('file', 'local')
 
 
@@ -188,9 +197,22 @@ def disconnect_all(block_device_info):
         disconnect(info)
 
 
-def are_of_host(block_device_info):
-    """Whether a server has volumes that only this host has."""
-    return any((info or {}).get('driver_volume_type') in _OF_HOST for info in _infos(block_device_info))
+def of_host(block_device_info):
+    """{id: path} of a server's volumes that are files or devices of this host."""
+    return {info.get('serial'): info['data']['device_path'] for info in _infos(block_device_info)
+            if info and info.get('driver_volume_type') in _OF_HOST}
+
+
+def require_seen(block_device_info, other):
+    """Raises VolumeStays where another host (a `remote.Remote`) does not see all volumes of a server."""
+    seen = {}
+    for volume_id, path in of_host(block_device_info).items():
+        directory = os.path.dirname(path)
+        if directory not in seen:
+            # Of the same name there each host has its own.
+            seen[directory] = not path.startswith('/dev/') and other.shares(directory)
+        if not seen[directory]:
+            raise VolumeStays(volume_id=volume_id, path=path, host=other.address)
 
 
 def disk(connection_info, device_name, bus, cache=None, boot_order=None):

@@ -4,7 +4,7 @@
 from oslo_utils import timeutils
 
 from nova import exception, objects
-from nova.compute import consoles, power, power_state, shares, task_states, vm_states
+from nova.compute import consoles, power, power_state, shares, task_states, vm_states, volume_usage
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
@@ -30,7 +30,8 @@ def rescue(op):
     instance = op.instance
     broken, op.failure_state = op.failure_state, None     # until the guest is off
     image = _rescue_image(op)
-    op.host.driver.power_off(instance, *power.patience(op))
+    with volume_usage.ending(op, op.bdms):
+        op.host.driver.power_off(instance, *power.patience(op))
     op.failure_state = broken
     op.host.driver.rescue(op.context, instance, instance.get_network_info(), image, op.args.get('rescue_password'))
     op.ends(vm_state=vm_states.RESCUED, power_state=op.host.driver.get_info(instance).state,

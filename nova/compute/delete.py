@@ -6,7 +6,7 @@ The records go last, in one transaction with the claims.
 
 from oslo_utils import timeutils
 
-from nova.compute import block_devices, consoles, power_state, shares, shelve, vm_states, volumes
+from nova.compute import block_devices, consoles, power_state, shares, shelve, vm_states, volume_usage, volumes
 from nova.compute.operations import carries_out
 
 
@@ -20,7 +20,7 @@ def terminate(op):
         op.host.compute_rpcapi.ring(op.context, instance.host, 'terminate_instance', op.action.id)
         return
     network_info = instance.get_network_info()
-    with op.told.span('shutdown'):
+    with op.told.span('shutdown'), volume_usage.ending(op, op.bdms):
         op.host.driver.destroy(op.context, instance, network_info, block_devices.info_of(instance, op.bdms))
         op.host.firewall.remove(instance)
     if network_info:
@@ -36,10 +36,11 @@ def terminate(op):
 @consoles.closes
 def soft_delete(op):
     """Put the guest away; the records stay until `reclaim_instance_interval` has passed, or for good if restored."""
-    try:
-        op.host.driver.soft_delete(op.instance)
-    except NotImplementedError:
-        op.host.driver.power_off(op.instance)
+    with volume_usage.ending(op, op.bdms):
+        try:
+            op.host.driver.soft_delete(op.instance)
+        except NotImplementedError:
+            op.host.driver.power_off(op.instance)
     op.tidy(shares.umount_all, op.host, op.context, op.instance)
     op.ends(vm_state=vm_states.SOFT_DELETED, power_state=power_state.SHUTDOWN,
             terminated_at=timeutils.utcnow(with_timezone=True))

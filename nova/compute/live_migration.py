@@ -6,7 +6,7 @@ import contextlib
 from oslo_log import log
 
 from nova import concurrency, exception, objects
-from nova.compute import block_devices, consoles, task_states, volumes
+from nova.compute import block_devices, consoles, task_states, volume_usage, volumes
 from nova.compute.operations import carries_out
 
 LOG = log.getLogger(__name__)
@@ -31,14 +31,15 @@ def live_migrate(op):
     data = op.host.compute_rpcapi.pre_live_migration(op.context, instance, dest, disk_info, data)
     if not migration.change({'status': 'running'}, ['preparing']):
         raise exception.MigrationCancelled()
-    try:
-        op.host.driver.live_migration(op.context, instance, dest, transfer.arrived, transfer.stayed,
-                                      block_migration=bool(op.args.get('block_migration')), migrate_data=data)
-    except exception.MigrationCancelled:
-        migration.change({'status': 'cancelled'}, ['running'])
-        raise
-    if not transfer.has_arrived:
-        raise exception.MigrationError(reason='the guest stayed where it was')
+    with volume_usage.ending(op, op.bdms):
+        try:
+            op.host.driver.live_migration(op.context, instance, dest, transfer.arrived, transfer.stayed,
+                                          block_migration=bool(op.args.get('block_migration')), migrate_data=data)
+        except exception.MigrationCancelled:
+            migration.change({'status': 'cancelled'}, ['running'])
+            raise
+        if not transfer.has_arrived:
+            raise exception.MigrationError(reason='the guest stayed where it was')
 
 
 def _was_cut_off(op, transfer):
@@ -148,8 +149,12 @@ def prepare(host, context, instance, disk_info, data):
     bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
     network_info = instance.get_network_info()
     if (data or {}).get('migration'):
+        migration = objects.Migration.get_by_uuid(context, data['migration'])
+        if migration.status != 'preparing':
+            # This came late, to a host that was cut off: the source has given it up.
+            raise exception.MigrationCancelled()
         # Where it will lie here.
-        instance.trust('placement', objects.Migration.get_by_uuid(context, data['migration']).dest_placement)
+        instance.trust('placement', migration.dest_placement)
     host.network.setup_networks_on_host(context, instance, host.name)
     host.firewall.apply(instance, network_info)
     volumes.connect_too(host, context, instance, bdms)

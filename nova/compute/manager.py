@@ -28,6 +28,7 @@ from nova.compute import (
     snapshot,
     usage_audit,
     vm_states,
+    volume_usage,
     volumes,
 )
 from nova.compute import rpcapi as compute_rpcapi
@@ -245,6 +246,10 @@ class ComputeManager(manager.Manager):
     def _exists(self, context, instance, begin, end):
         LOG.info('Server %s of project %s existed between %s and %s', instance.uuid, instance.project_id, begin, end)
         notifications.exists(context, instance, period=(begin, end), host=self.host)
+
+    @manager.periodic_task(spacing=lambda: CONF.volume_usage_poll_interval)
+    def poll_volume_usage(self, context):
+        volume_usage.poll(self, context)
 
     @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
     def remove_strangers(self, context):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting, stopping, rebooting, pausing and suspending servers.  Every step may be repeated."""
 
-from nova.compute import block_devices, consoles, shares, task_states, vm_states
+from nova.compute import block_devices, consoles, shares, task_states, vm_states, volume_usage
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
@@ -10,7 +10,8 @@ from nova.conf import CONF
 @consoles.closes
 def stop(op):
     """Shut the guest down: it gets time to do so by itself unless `clean_shutdown` is false."""
-    op.host.driver.power_off(op.instance, *patience(op))
+    with volume_usage.ending(op, op.bdms):
+        op.host.driver.power_off(op.instance, *patience(op))
     op.tidy(shares.umount_all, op.host, op.context, op.instance)
     op.ends(vm_state=vm_states.STOPPED, power_state=_power_state(op))
     op.expects(task_states.POWERING_OFF)
@@ -43,7 +44,8 @@ def reboot(op):
     op.host.firewall.apply(instance, network_info)
     if kind == 'HARD':
         shares.mount_all(op, mend=True)
-    op.host.driver.reboot(op.context, instance, network_info, kind, block_devices.info_of(instance, op.bdms))
+    with volume_usage.ending(op, op.bdms if kind == 'HARD' else None):
+        op.host.driver.reboot(op.context, instance, network_info, kind, block_devices.info_of(instance, op.bdms))
     op.ends(vm_state=vm_states.ACTIVE, power_state=_power_state(op))
     op.expects(started)
 
@@ -66,7 +68,8 @@ def unpause(op):
 @consoles.closes
 def suspend(op):
     """Put the guest's memory on disk."""
-    op.host.driver.suspend(op.context, op.instance)
+    with volume_usage.ending(op, op.bdms):
+        op.host.driver.suspend(op.context, op.instance)
     op.ends(vm_state=vm_states.SUSPENDED, power_state=_power_state(op))
     op.expects(task_states.SUSPENDING)
 

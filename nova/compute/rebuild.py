@@ -4,7 +4,7 @@
 from oslo_utils import timeutils
 
 from nova import exception
-from nova.compute import block_devices, consoles, power, shares, snapshot, task_states, vm_states, volumes
+from nova.compute import block_devices, consoles, power, shares, snapshot, task_states, vm_states, volume_usage, volumes
 from nova.compute.operations import carries_out
 
 
@@ -55,7 +55,8 @@ def _by_driver(op, files, network_info, bdi):
 def _from_nothing(op, tasks, files, network_info, bdi):
     driver, instance, args = op.host.driver, op.instance, op.args
     if driver.instance_exists(instance):
-        driver.power_off(instance, *power.patience(op))
+        with volume_usage.ending(op, op.bdms):
+            driver.power_off(instance, *power.patience(op))
         driver.destroy(op.context, instance, network_info, bdi)
     op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
     if args.get('reimage'):

@@ -9,7 +9,7 @@ repeated.
 from oslo_utils import timeutils
 
 from nova import exception, objects
-from nova.compute import block_devices, consoles, power, power_state, task_states, vm_states, volumes
+from nova.compute import block_devices, consoles, power, power_state, task_states, vm_states, volume_usage, volumes
 from nova.compute.operations import carries_out
 
 
@@ -83,9 +83,10 @@ def send(op):
     flavor = objects.Flavor.from_row(op.context, migration.new_flavor)
     timeout, interval = power.patience(op)
     try:
-        disk_info = op.host.driver.migrate_disk_and_power_off(
-            op.context, instance, _address_of(op, migration.dest_compute), flavor, instance.get_network_info(),
-            block_devices.info_of(instance, op.bdms), timeout, interval)
+        with volume_usage.ending(op, op.bdms):
+            disk_info = op.host.driver.migrate_disk_and_power_off(
+                op.context, instance, _address_of(op, migration.dest_compute), flavor, instance.get_network_info(),
+                block_devices.info_of(instance, op.bdms), timeout, interval)
     except exception.InstanceFaultRollback as exc:
         op.failure_state = None     # nothing was lost
         raise exc.inner_exception from exc
@@ -153,8 +154,9 @@ def revert(op):
     """The destination removes what it made."""
     instance, migration = op.instance, _migration(op)
     op.undo(settle, op.context, instance, migration)
-    op.host.driver.destroy(op.context, instance, instance.get_network_info(),
-                           block_devices.info_of(instance, op.bdms), destroy_disks=not migration.is_same_host)
+    with volume_usage.ending(op, op.bdms):
+        op.host.driver.destroy(op.context, instance, instance.get_network_info(),
+                               block_devices.info_of(instance, op.bdms), destroy_disks=not migration.is_same_host)
     if not migration.is_same_host:
         volumes.leave_all(op)
     op.tidy(op.host.firewall.remove, instance)

@@ -9,7 +9,17 @@ from oslo_log import log
 from oslo_utils import timeutils
 
 from nova import exception, image, objects
-from nova.compute import block_devices, consoles, power, power_state, snapshot, task_states, vm_states, volumes
+from nova.compute import (
+    block_devices,
+    consoles,
+    power,
+    power_state,
+    snapshot,
+    task_states,
+    vm_states,
+    volume_usage,
+    volumes,
+)
 from nova.compute.operations import carries_out
 from nova.conf import CONF
 
@@ -40,7 +50,8 @@ def _put_away(op, image_id, tasks):
     instance = op.instance
     op.undo(_take_back, op, image_id)
     if instance.vm_state != vm_states.SUSPENDED:
-        op.host.driver.power_off(instance, *power.patience(op))
+        with volume_usage.ending(op, op.bdms):
+            op.host.driver.power_off(instance, *power.patience(op))
     kept = {'shelved_at': timeutils.utcnow().isoformat(), 'shelved_host': op.host.name}
     if image_id:
         snapshot.fill(op, _TASKS)
@@ -78,8 +89,9 @@ def offload(op):
 
 def _offload(op):
     instance = op.instance
-    op.host.driver.destroy(op.context, instance, instance.get_network_info(),
-                           block_devices.info_of(instance, op.bdms))
+    with volume_usage.ending(op, op.bdms):
+        op.host.driver.destroy(op.context, instance, instance.get_network_info(),
+                               block_devices.info_of(instance, op.bdms))
     op.tidy(volumes.leave_all, op)
     op.tidy(op.host.firewall.remove, instance)
     objects.Claim.release(op.context, instance.uuid, '')

@@ -4,7 +4,7 @@
 from oslo_log import log
 
 from nova import exception
-from nova.compute import block_devices
+from nova.compute import block_devices, volume_usage
 from nova.compute.operations import carries_out
 
 LOG = log.getLogger(__name__)
@@ -167,7 +167,8 @@ def detach(op):
     """Take a volume out of the guest."""
     bdm = _bdm(op)
     op.undo(op.host.volume.roll_detaching, op.context, bdm.volume_id)
-    op.host.driver.detach_volume(bdm.connection_info or {}, op.instance, bdm.device_name)
+    with volume_usage.ending(op, [bdm]):
+        op.host.driver.detach_volume(bdm.connection_info or {}, op.instance, bdm.device_name)
     # While the volume service does not take it back it can be detached again.
     op.host.volume.attachment_delete(op.context, bdm.attachment_id)
     op.forget_undo()
@@ -186,7 +187,8 @@ def swap(op):
                                      _connector(op.host, op.instance, bdm.device_name))
     info = _of_host(info, op.host.name)
     resize_to = args['resize_to'] if args['resize_to'] > (bdm.volume_size or 0) else 0
-    op.host.driver.swap_volume(bdm.connection_info, info, op.instance, bdm.device_name, resize_to)
+    with volume_usage.ending(op, [bdm]):
+        op.host.driver.swap_volume(bdm.connection_info, info, op.instance, bdm.device_name, resize_to)
     op.forget_undo()
     former = bdm.attachment_id
     bdm.volume_id, bdm.attachment_id, bdm.connection_info = args['new_volume_id'], args['new_attachment_id'], info
@@ -196,6 +198,7 @@ def swap(op):
     volumes.attachment_delete(op.context, former)
     bdm.volume_id = volumes.swapped(op.context, old, bdm.volume_id)
     bdm.save()
+    volume_usage.goes_on(op, bdm)
 
 
 def give_back_all(host, context, bdms):
@@ -213,5 +216,6 @@ def give_back_all(host, context, bdms):
 def _delete(host, context, volume_id):
     try:
         host.volume.delete(context.elevated(), volume_id)
+        volume_usage.forget(context, volume_id)
     except (exception.VolumeNotFound, exception.InvalidVolume, exception.PolicyNotAuthorized) as exc:
         LOG.warning('Volume %s was to be deleted with its server and stays: %s', volume_id, exc)

@@ -17,7 +17,7 @@ _CHILDREN = (('instances', 'tags', 'instance_uuid'), ('instances', 'faults', 'in
              ('block_devices', 'devices', 'instance_uuid'))
 #: Others with soft-deleted rows.
 _OTHERS = (('services', 'services'), ('compute_nodes', 'compute_nodes'), ('networks', 'networks'),
-           ('security_groups', 'groups'))
+           ('security_groups', 'groups'), ('volume_usage', 'usage'))
 
 
 def _table(family, name):

@@ -9,7 +9,7 @@ _SAME = ('user_id', 'display_name', 'reservation_id', 'hostname', 'memory_mb', '
          'host', 'node', 'availability_zone', 'kernel_id', 'ramdisk_id', 'progress', 'access_ip_v4', 'access_ip_v6')
 
 
-def _text(moment):
+def text_of(moment):
     """'' for None, as the old form has it."""
     return str(moment) if moment else ''
 
@@ -47,7 +47,7 @@ def of_server(about, network_info=None, system_metadata=None):
         'instance_flavor_id': flavor.flavorid if flavor is not None else '',
         'architecture': meta.get('architecture'), 'os_type': meta.get('os_type'), 'cell_name': '',
         'disk_gb': (instance.root_gb or 0) + (instance.ephemeral_gb or 0),
-        **{name: _text(getattr(instance, name)) for name in ('created_at', 'launched_at', 'terminated_at',
+        **{name: text_of(getattr(instance, name)) for name in ('created_at', 'launched_at', 'terminated_at',
                                                              'deleted_at')},
         'image_ref_url': image_url(instance.image_ref), 'state': instance.vm_state,
         'state_description': instance.task_state or '', 'metadata': dict(instance.metadata or {}),
@@ -67,4 +67,4 @@ def of_error(error):
 def of_period(period, bandwidth):
     """The time that it is about, and the traffic in it."""
     begin, end = period
-    return {'audit_period_beginning': _text(begin), 'audit_period_ending': _text(end), 'bandwidth': bandwidth or {}}
+    return {'audit_period_beginning': text_of(begin), 'audit_period_ending': text_of(end), 'bandwidth': bandwidth or {}}

@@ -103,6 +103,14 @@ class InstanceActionPayload(InstancePayload):
     fields = {'fault': one('ExceptionPayload')}
     GETTERS = {'fault': lambda about: common.ExceptionPayload.of_error(about.error)}
 
+    #: Texts that the event has besides the server; in both forms by these names.
+    OWN = ()
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        if 'OWN' in vars(cls):
+            cls.fields, cls.GETTERS = same(*cls.OWN), {name: at(name) for name in cls.OWN}
+
     @classmethod
     def unversioned(cls, about):
         return {**legacy.of_server(about), **legacy.of_error(about.error), **cls.own(about)}
@@ -110,7 +118,7 @@ class InstanceActionPayload(InstancePayload):
     @classmethod
     def own(cls, about):
         """What the old form has of this event alone."""
-        return {}
+        return {name: getattr(about.more, name) for name in cls.OWN}
 
 
 @payload
@@ -142,12 +150,7 @@ class InstanceActionVolumePayload(InstanceActionPayload):
     """A server, and the volume that comes or goes."""
 
     VERSION = '1.7'
-    fields = {'volume_id': text()}
-    GETTERS = {'volume_id': at('volume_id')}
-
-    @classmethod
-    def own(cls, about):
-        return {'volume_id': about.more.volume_id}
+    OWN = ('volume_id',)
 
 
 @payload
@@ -155,12 +158,7 @@ class InstanceActionSharePayload(InstanceActionPayload):
     """A server, and the share that comes or goes."""
 
     VERSION = '1.1'
-    fields = {'share_id': text()}
-    GETTERS = {'share_id': at('share_id')}
-
-    @classmethod
-    def own(cls, about):
-        return {'share_id': about.more.share_id}
+    OWN = ('share_id',)
 
 
 @payload
@@ -168,12 +166,7 @@ class InstanceActionVolumeSwapPayload(InstanceActionPayload):
     """A server, and the volumes that are exchanged."""
 
     VERSION = '1.9'
-    fields = same('old_volume_id', 'new_volume_id')
-    GETTERS = {name: at(name) for name in fields}
-
-    @classmethod
-    def own(cls, about):
-        return {'old_volume_id': about.more.old_volume_id, 'new_volume_id': about.more.new_volume_id}
+    OWN = ('old_volume_id', 'new_volume_id')
 
 
 @payload

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Payloads that tell of everything but servers: aggregates, groups, services, requests to the scheduler, …"""
 
-from nova.notifications import base, common
+from nova.notifications import base, common, legacy
 from nova.notifications.base import at, flag, many, moment, number, one, payload, plain, same, text, texts
-from nova.objects import fields
+from nova.objects import fields, volume_usage
 
 
 def _known(about, name):
@@ -179,6 +179,23 @@ class MetricsPayload(base.Payload):
     def unversioned(cls, about):
         return {'metrics': [dict(metric) for metric in about.thing], 'host': about.more.host,
                 'host_ip': about.more.host_ip, 'nodename': about.more.nodename}
+
+
+@payload
+class VolumeUsagePayload(base.Payload):
+    """What was read from and written to a volume since it was first looked at: requests, and bytes."""
+
+    VERSION = '1.0'
+    fields = {**same('volume_id', 'project_id', 'user_id', 'instance_uuid', 'availability_zone'),
+              'last_refreshed': moment(), **{name: number() for name in volume_usage.COUNTERS}}
+
+    @classmethod
+    def unversioned(cls, about):
+        usage = about.thing
+        return {'volume_id': usage.volume_id, 'tenant_id': usage.project_id, 'user_id': usage.user_id,
+                'instance_id': usage.instance_uuid, 'availability_zone': usage.availability_zone,
+                'last_refreshed': legacy.text_of(usage.last_refreshed),
+                **{name: getattr(usage, name) for name in volume_usage.COUNTERS}}
 
 
 @payload

@@ -161,6 +161,8 @@ _EVENTS = (
     _site('service.delete', 'The record of a service is deleted.', site.ServiceStatusPayload, ONCE),
     _site('metrics.update', 'A host measured itself (compute_monitors).', site.MetricsPayload, ONCE,
           'compute.metrics.update'),
+    _site('volume.usage', 'A host looked at how much a volume is used (volume_usage_poll_interval), or the volume or '
+          'the guest that has it goes.', site.VolumeUsagePayload, ONCE, 'volume.usage'),
     _site('libvirt.connect', 'A host cannot reach its hypervisor.', site.LibvirtErrorPayload, (ERROR,),
           'compute.libvirt'),
     *(Event(f'instance.{name}', ALL, _ACTION, f'compute.instance.{name}', says, versioned=False)

@@ -77,12 +77,6 @@ def _failed(about, error):
     return told
 
 
-def _failed(about, error):
-    told = about() if callable(about) else about
-    told.error = error
-    return told
-
-
 def about(context, thing, **more):
     """A function that says what an event is about, as `event` and `span` take it: nothing is made unless it is told."""
     return functools.partial(About, context, thing, **more)
@@ -122,6 +116,11 @@ def metrics(context, measured, host, node):
     if measured:
         event('metrics.update', None, about(context, measured, host=host, host_ip=CONF.my_ip, nodename=node),
               'nova-compute', host)
+
+
+def volume_usage(context, usage, host):
+    """How much a volume was used until now."""
+    event('volume.usage', None, about(context, usage), 'nova-compute', host)
 
 
 def libvirt_connect_error(context, ip, error, host=None):

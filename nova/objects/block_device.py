@@ -82,6 +82,13 @@ class BlockDeviceMappingList(base.NovaObjectList):
             return cls.of(context, [BlockDeviceMapping.from_row(context, row)
                                     for row in db.block_devices.of_volume(conn, volume_id)])
 
+    @base.remotable_classmethod
+    def get_volumes_on(cls, context, host):
+        """Mappings of the volumes that are connected to a host for its servers."""
+        with db.session.reader(context) as conn:
+            return cls.of(context, [BlockDeviceMapping.from_row(context, row)
+                                    for row in db.block_devices.volumes_on(conn, host)])
+
     def root_bdm(self):
         """The disk the server boots from, or None."""
         return next((bdm for bdm in self.objects if bdm.is_root), None)

@@ -467,11 +467,30 @@ class FakeDriver(driver.ComputeDriver):
                 for guest in guests for address in guest.vifs.values()]
 
     def get_all_volume_usage(self, context, compute_host_bdms):
-        return []
+        found = []
+        for each in compute_host_bdms:
+            guest = self.hypervisor.guests.get(each['instance'].uuid)
+            for bdm in each['instance_bdms'] if guest is not None else ():
+                counted = self._counters(guest, bdm.device_name) if bdm.device_name in guest.volumes else ()
+                if counted:
+                    names = ('rd_req', 'rd_bytes', 'wr_req', 'wr_bytes')
+                    found.append({'volume': bdm.volume_id, 'instance': each['instance'],
+                                  **dict(zip(names, counted, strict=False))})
+        return found
 
     def block_stats(self, instance, disk_id):
-        self.hypervisor.find(instance.uuid)
-        return [0, 0, 0, 0, 0]
+        return self._counters(self.hypervisor.find(instance.uuid), f'/dev/{disk_id}')
+
+    def _counters(self, guest, device):
+        """As `block_stats`; they grow with the time since they were asked for first.  Empty for a guest that is off."""
+        if guest.state not in (power_state.RUNNING, power_state.PAUSED):
+            return []
+        if device not in guest.counting_since:
+            guest.counting_since[device] = time.time()
+            self.hypervisor.save()
+        seconds = time.time() - guest.counting_since[device]
+        reads, writes = int(seconds * _READS_PER_S), int(seconds * _WRITES_PER_S)
+        return [reads, reads * _IO_BYTES, writes, writes * _IO_BYTES, 0]
 
     def set_admin_password(self, instance, new_pass):
         self._running(instance, 'set the password of').admin_password = new_pass
@@ -552,6 +571,7 @@ class FakeDriver(driver.ComputeDriver):
 
     def detach_volume(self, connection_info, instance, mountpoint, encryption=None):
         guest = self.hypervisor.find(instance.uuid)
+        guest.counting_since.pop(mountpoint, None)
         if guest.volumes.pop(mountpoint, None) is None:
             LOG.warning('Server %s has no volume at %s to detach', instance.uuid, mountpoint)
         self.hypervisor.save()
@@ -688,6 +708,7 @@ class FakeDriver(driver.ComputeDriver):
                        migrate_data=None):
         self._alive(instance, 'live migrate')
         guest = self.hypervisor.guests.pop(instance.uuid)
+        guest.counting_since.clear()
         self.hypervisor.save()
         there = fake_hypervisor.find_machine(dest)
         if there is not None:
@@ -758,6 +779,8 @@ class FakeVirtAPI(virtapi.VirtAPI):
         yield
 
 
+# What guests do to their disks, as far as that is counted.
+_READS_PER_S, _WRITES_PER_S, _IO_BYTES = 100, 50, 4096
 # What guests that do nothing have done.
 _DISK = {'read': 262144, 'read_req': 112, 'write': 5778432, 'write_req': 488, 'errors': -1}
 _NIC = {'rx': 2070139, 'rx_drop': 0, 'rx_errors': 0, 'rx_packets': 26701, 'tx': 140208, 'tx_drop': 0, 'tx_errors': 0,

@@ -24,7 +24,8 @@ class Guest:
     """One guest.
 
     `vifs`: {id: MAC address}; `volumes`: {mount point: connection info}; `snapshots`: {id: volume id}, those of volumes
-    that the hypervisor took; `shares`: {tag: export location}.
+    that the hypervisor took; `shares`: {tag: export location}; `counting_since`: {mount point: when counters of the
+    disk began, in seconds of the epoch}.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Guest:
     volumes: dict = dataclasses.field(default_factory=dict)
     snapshots: dict = dataclasses.field(default_factory=dict)
     shares: dict = dataclasses.field(default_factory=dict)
+    counting_since: dict = dataclasses.field(default_factory=dict)
     console: list = dataclasses.field(default_factory=list)
     files: dict = dataclasses.field(default_factory=dict)
     metadata: dict = dataclasses.field(default_factory=dict)
@@ -135,6 +137,8 @@ class Hypervisor:
         if guest.state not in allowed or (state == power_state.RUNNING and not guest.bootable):
             raise FakeStateError(verb=verb, name=guest.name, state=guest.state_name)
         before, guest.state = guest.state, state
+        if state not in (power_state.RUNNING, power_state.PAUSED):
+            guest.counting_since.clear()
         if state == power_state.RUNNING and before in (power_state.SHUTDOWN, power_state.CRASHED):
             self._boots(guest)
         self.save()

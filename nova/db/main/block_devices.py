@@ -6,7 +6,7 @@ import functools
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from nova.db.main import base
+from nova.db.main import base, instances
 from nova.db.types import BIG_ID, Json, utcnow
 
 Text = orm.Mapped[str | None]
@@ -75,6 +75,15 @@ def of_volume(conn, volume_id):
     c = devices.c
     return conn.execute(sa.select(*devices.columns).where(c.volume_id == volume_id, c.deleted == 0).order_by(c.id)
                         ).mappings().all()
+
+
+def volumes_on(conn, host):
+    """Of the volumes that servers of a host have."""
+    c, servers = devices.c, instances.instances.c
+    both = devices.join(instances.instances, servers.uuid == c.instance_uuid)
+    return conn.execute(sa.select(*devices.columns).select_from(both).where(
+        servers.host == host, servers.deleted == 0, c.deleted == 0, c.volume_id.is_not(None),
+        c.connection_info.is_not(None)).order_by(c.id)).mappings().all()
 
 
 def by_uuid(conn, uuid):

@@ -256,6 +256,9 @@ class LibvirtDriver(driver.ComputeDriver):
     def get_instance_diagnostics(self, instance):
         return usage.full(self._guest(instance), instance.launched_at, paths.CONFIG_DRIVE in diskinfo.of(instance))
 
+    def get_all_volume_usage(self, context, compute_host_bdms):
+        return usage.of_volumes(self.host, compute_host_bdms)
+
     def block_stats(self, instance, disk_id):
         return usage.of_disk(self._guest(instance), disk_id)
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one guest uses, in the words of the API before 2.48 and after."""
 
+import libvirt
 from oslo_utils import timeutils, units
 
 from nova import conf
 from nova.virt import diagnostics, power_state
+from nova.virt.libvirt import blockinfo
+from nova.virt.libvirt import errors as libvirt_errors
 
 CONF = conf.CONF
 
@@ -31,6 +34,45 @@ def flat(guest):
 def of_disk(guest, name):
     """[reads, bytes read, writes, bytes written, errors] of the disk of that name ('vda'), or of '/dev/vda'."""
     return list(guest.usage()['disks'].get(name.rpartition('/')[2], ()))
+
+
+def of_volumes(host, bdms_by_server):
+    """[{'volume', 'instance', 'rd_req', 'rd_bytes', 'wr_req', 'wr_bytes'}] of those that run; a guest that is gone, or
+    that something holds up just now, is left out.
+
+    :param bdms_by_server: as `get_all_volume_usage` has it.
+    One question to libvirt, however many guests there are.
+    """
+    try:
+        counted = host.call(_all_disks)
+    except libvirt_errors.UnsupportedByHypervisor as exc:
+        raise NotImplementedError() from exc    # containers
+    found = []
+    for each in bdms_by_server:
+        disks = counted.get(each['instance'].uuid, {})
+        for bdm in each['instance_bdms']:
+            counters = disks.get(blockinfo.bare(bdm.device_name))
+            if counters:
+                found.append({'volume': bdm.volume_id, 'instance': each['instance'], **counters})
+    return found
+
+
+#: libvirt's names of what is counted of a disk.
+_COUNTED = {'rd_req': 'rd.reqs', 'rd_bytes': 'rd.bytes', 'wr_req': 'wr.reqs', 'wr_bytes': 'wr.bytes'}
+
+
+def _all_disks(connection):
+    """{uuid: {name: counters}} of all guests that run.  Runs in a native thread."""
+    found = {}
+    for domain, stats in connection.getAllDomainStats(
+            libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
+            libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT):
+        disks = found.setdefault(domain.UUIDString(), {})
+        for number in range(stats.get('block.count', 0)):
+            if f'block.{number}.rd.reqs' in stats:
+                disks[stats[f'block.{number}.name']] = {
+                    ours: stats.get(f'block.{number}.{theirs}', 0) for ours, theirs in _COUNTED.items()}
+    return found
 
 
 def full(guest, launched_at, has_config_drive):

@@ -7,7 +7,7 @@ import re
 import socket
 import time
 
-from nova import conf
+from nova import conf, objects
 from nova.network import model
 from nova.tests.integration.virt import base
 from nova.virt import images, power_state
@@ -167,6 +167,7 @@ class TestHotPlug(LinuxCase):
         self.driver.attach_volume(self.context, volume, server, '/dev/vdb')
         self.wait_for(lambda: f'hotplug disk vdb {16 << 20} serial=volume-1' in self.said(server),
                       'the guest seeing the disk')
+        self.check_usage(server)
         vif = self.make_vif()
         self.driver.attach_interface(server, server.image_meta, vif)
         self.wait_for(lambda: any(text.startswith(f'hotplug nic eth0 mac {vif["address"]}')
@@ -177,6 +178,19 @@ class TestHotPlug(LinuxCase):
         document = self.document(server)
         self.assertEqual(['vda'], [disk.get('dev') for disk in document.iterfind('devices/disk/target')])
         self.assertEqual([], document.findall('devices/interface'))
+
+    def check_usage(self, server):
+        """What the guest read of its volume while it looked for partitions; there are others, of which one is gone."""
+        gone, bdm = self.make_server('', memory_mb=160), objects.BlockDeviceMapping(
+            volume_id='volume-1', device_name='/dev/vdb')
+        (found,) = self.driver.get_all_volume_usage(self.context, [
+            {'instance': each, 'instance_bdms': [bdm]} for each in (gone, server)])
+        self.assertEqual((server.uuid, 'volume-1'), (found['instance'].uuid, found['volume']))
+        self.assertGreater(found['rd_req'], 0)
+        self.assertGreaterEqual(found['rd_bytes'], 512 * found['rd_req'])
+        reads, read_bytes, writes, _write_bytes, _errors = self.driver.block_stats(server, 'vdb')
+        self.assertGreaterEqual((reads, read_bytes), (found['rd_req'], found['rd_bytes']))
+        self.assertEqual(found['wr_req'], writes)
 
     def test_a_guest_boots_from_a_volume(self):
         path = os.path.join(self.directory, 'volume')

@@ -11,8 +11,9 @@ from nova.tests.database import admin, member
 
 
 def instance(**values):
-    return types.SimpleNamespace(**{'uuid': 'u', 'vm_state': vm_states.ACTIVE, 'task_state': None, 'launched_at': 1,
-                                    'locked': False, 'host': 'h', 'system_metadata': {}, **values})
+    plain = {'flavor': types.SimpleNamespace(extra_specs={}), 'image_meta': types.SimpleNamespace(properties={})}
+    return types.SimpleNamespace(**{**plain, 'uuid': 'u', 'vm_state': vm_states.ACTIVE, 'task_state': None,
+                                    'launched_at': 1, 'locked': False, 'host': 'h', 'system_metadata': {}, **values})
 
 
 @pytest.mark.parametrize('name', sorted(states.ACTIONS))
@@ -48,6 +49,17 @@ def test_a_locked_server_refuses_members_and_obeys_administrators():
                 states.require(member(), server, name)
         else:
             assert states.require(member(), server, name)
+
+
+@pytest.mark.parametrize('specs, properties', [({'hw:tpm_version': '2.0'}, {}), ({}, {'hw_tpm_version': '1.2'})])
+def test_the_state_of_a_trusted_platform_module_is_not_lost_unasked(specs, properties):
+    server = instance(flavor=types.SimpleNamespace(extra_specs=specs),
+                      image_meta=types.SimpleNamespace(properties=properties))
+    for name in ('shelve', 'evacuate'):
+        with pytest.raises(exception.InstanceInvalidState, match=f"'{name}' not supported for vTPM-enabled instance"):
+            states.require(admin(), server, name)
+    for name in ('resize', 'migrate', 'live_migrate', 'rebuild', 'rescue', 'reboot_hard', 'suspend'):
+        assert states.require(admin(), server, name)
 
 
 def test_a_server_that_was_never_launched_or_has_no_host():

@@ -47,6 +47,7 @@ PINNED = {
     'ServerGroupPayload': '1.1-817e1881f6966a6b',
     'ServiceStatusPayload': '1.1-b5c9f0582531c517',
     'SharePayload': '1.0-03a93595243b2ba0',
+    'VolumeUsagePayload': '1.0-1adcf6dd5f269247',
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operations tell, what it costs where nobody listens, and that telling never stands in the way of doing."""
 
+import datetime
 import inspect
 import json
 import logging
@@ -16,6 +17,7 @@ from nova.conductor import manager as conductor_manager
 from nova.conf import CONF
 from nova.notifications import base, outbox, servers, table, tell
 from nova.tests import database as make
+from nova.virt.libvirt import host
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[4] / 'doc' / 'notification_samples'
 
@@ -207,6 +209,23 @@ def test_shares(server, telling, action, method, event):
     assert heard.payload(f'instance.{event}.end')['share_id'] == 'share-1'
 
 
+def test_use_of_a_volume_in_both_forms(telling):
+    heard = telling()
+    at = datetime.datetime(2026, 3, 10, 14, 25, 30, tzinfo=datetime.UTC)
+    tell.volume_usage(make.admin(), objects.VolumeUsage(
+        volume_id='volume-1', instance_uuid='server-1', project_id='project', user_id='user', availability_zone='zone',
+        tot_last_refreshed=at, tot_reads=1, tot_read_bytes=512, tot_writes=0, tot_write_bytes=0,
+        curr_last_refreshed=None, curr_reads=2, curr_read_bytes=1024, curr_writes=3, curr_write_bytes=1536), 'h1')
+    new, old = heard.listen()
+    same = {'volume_id': 'volume-1', 'user_id': 'user', 'availability_zone': 'zone', 'reads': 3, 'read_bytes': 1536,
+            'writes': 3, 'write_bytes': 1536}
+    assert new[:3] == ('volume.usage', 'INFO', 'nova-compute:h1')
+    assert new[3]['nova_object.data'] == {**same, 'instance_uuid': 'server-1', 'project_id': 'project',
+                                          'last_refreshed': '2026-03-10T14:25:30Z'}
+    assert old == ('volume.usage', 'INFO', 'compute.h1', {
+        **same, 'instance_id': 'server-1', 'tenant_id': 'project', 'last_refreshed': '2026-03-10 14:25:30+00:00'})
+
+
 def test_a_hypervisor_that_is_away(telling):
     heard = telling()
     tell.libvirt_connect_error(make.admin(), '10.0.0.1', ConnectionError('refused'), 'h1')
@@ -216,7 +235,6 @@ def test_a_hypervisor_that_is_away(telling):
 
 
 def test_a_daemon_of_hypervisors_that_is_out_of_reach_is_told_of_once(telling, tmp_path, monkeypatch):
-    host = pytest.importorskip('nova.virt.libvirt.host')
     heard = telling(notification_format='versioned')
     there = host.Host(f'qemu+unix:///system?socket={tmp_path}/nobody')
     for _again in range(2):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documentation names what there is: all actions, all steps, options that exist, the whole contract of drivers."""
 
-import importlib.util
+import importlib
 import pathlib
 import re
 
@@ -18,10 +18,10 @@ ACTIONS = SOURCE / 'admin' / 'actions'
 
 
 def _load(name):
-    spec = importlib.util.spec_from_file_location(name, SOURCE / '_ext' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """An extension of the pages; they find each other as Sphinx lets them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SOURCE / '_ext')
+        return importlib.import_module(name)
 
 
 support_matrix = _load('support_matrix')

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import shutil
 import unittest
 from unittest import mock
 
 from oslo_serialization import jsonutils
 
 from nova import exception, objects
+from nova.privsep import tpm as privileged_tpm
 from nova.tests.unit.virt.libvirt import base
 from nova.virt import images
-from nova.virt.libvirt import cold_migration, diskinfo, disks, errors, imagecache, leftovers, paths
+from nova.virt.libvirt import cold_migration, diskinfo, disks, errors, imagecache, leftovers, lifecycle, paths, tpm
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -117,17 +119,24 @@ class TestMoves(base.LibvirtCase):
                                   '{"disks": {}, "packed": true}', False, True)
         self.assertEqual(2, cold_migration.lifecycle.make_here.call_count)
 
-    def test_volumes_in_files_of_the_host_stay(self):
-        volumes = {'block_device_mapping': [{'connection_info': {'driver_volume_type': 'file', 'data': {}}}]}
+    def test_volumes_in_files_go_where_they_are_seen(self):
+        volumes = {'block_device_mapping': [{'connection_info': {
+            'driver_volume_type': 'file', 'serial': 'a-volume', 'data': {'device_path': '/volumes/v'}}}]}
         self.send(bdi=volumes)
-        with self.assertRaisesRegex(exception.InstanceFaultRollback, 'volumes that are files of its host'):
+        with mock.patch.object(cold_migration.remote, 'Remote') as remote:
+            other = remote.return_value.__enter__.return_value
+            other.address = '192.0.2.2'
+            other.shares.return_value = False
+            cold_migration.power.power_off.reset_mock()
+            with self.assertRaisesRegex(exception.InstanceFaultRollback, 'Volume a-volume is in /volumes/v'):
+                self.send(dest='192.0.2.2', bdi=volumes)
+            # Before anything was done to the guest.
+            cold_migration.power.power_off.assert_not_called()
+            other.shares.return_value = True
             self.send(dest='192.0.2.2', bdi=volumes)
 
     def test_a_disk_whose_image_is_gone_is_sent_whole(self):
-        base_path = os.path.join(self.directory, 'base')
-        images.create(base_path, 'raw', MIB)
-        with open(base_path, 'r+b') as file:
-            file.write(b'below')
+        base_path = self.cache('shelved', b'below')
         images.create(paths.of(self.instance, 'disk'), 'qcow2', MIB, base_path, 'raw')
         diskinfo.record(self.instance, 'disk', diskinfo.DiskInfo('qcow2', MIB, 'shelved', 'raw'))
         self.assertIsNone(jsonutils.loads(self.send())['disks']['disk']['base'])
@@ -136,12 +145,37 @@ class TestMoves(base.LibvirtCase):
         self.assertEqual(b'below', self.content(os.path.join(self.directory, 'raw'), 5))
         self.assertEqual(['disk', 'disk.info', 'host'], sorted(os.listdir(paths.kept(self.instance))))
 
+    def cache(self, name, content):
+        os.makedirs(paths.cache(), exist_ok=True)
+        images.create(paths.cache(name), 'raw', MIB)
+        with open(paths.cache(name), 'r+b') as file:
+            file.write(content)
+        diskinfo.write_file(paths.cache(f'{name}.json'), jsonutils.dumps({'format': 'raw', 'virtual_size': MIB}))
+        return paths.cache(name)
+
+    def test_a_guest_whose_image_is_gone_everywhere_is_left_alone(self):
+        self.give_disk('disk', diskinfo.DiskInfo('qcow2', MIB, imagecache.name_of(self.instance.image_ref), 'raw'), b'')
+        with mock.patch.object(imagecache, 'fetch', side_effect=exception.ImageNotFound(image_id='x')), \
+                self.assertRaisesRegex(exception.InstanceFaultRollback, 'could not be found'):
+            self.send()
+        cold_migration.power.power_off.assert_not_called()
+        # Of another one that has come back nothing would be right.
+        with mock.patch.object(imagecache, 'fetch', return_value=imagecache.Cached('another', 'raw', MIB)), \
+                self.assertRaisesRegex(exception.InstanceFaultRollback, 'came back as another'):
+            self.send()
+        cold_migration.power.power_off.assert_not_called()
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+
     def test_an_image_that_is_there_is_not_sent(self):
         info = diskinfo.DiskInfo('qcow2', MIB, imagecache.name_of(self.instance.image_ref), 'raw')
         api = mock.Mock()
         for status, expected in (('active', True), ('deleted', False)):
             api.get.return_value = {'status': status}
             self.assertIs(expected, cold_migration.can_be_fetched(api, self.context, self.instance, info))
+        api.get.return_value = {'status': 'active'}
+        api.data_path.side_effect = exception.ImageNotFound(image_id='x')
+        self.assertFalse(cold_migration.can_be_fetched(api, self.context, self.instance, info), 'its store lost it')
+        api.data_path.side_effect = None
         api.get.side_effect = exception.ImageNotFound(image_id='x')
         self.assertFalse(cold_migration.can_be_fetched(api, self.context, self.instance, info))
         empty = diskinfo.DiskInfo('qcow2', MIB, 'ephemeral_1_ext4', 'raw')
@@ -161,6 +195,135 @@ class TestMoves(base.LibvirtCase):
         self.assertEqual({'disk': GIB, 'disk.eph0': GIB}, {name: info.size for name, info in known.items()})
         self.assertEqual(GIB, os.path.getsize(paths.of(self.instance, 'disk.eph0')))
         self.assertEqual(b'eph', self.content(paths.of(self.instance, 'disk.eph0'), 3))
+
+
+class TestBeside(base.LibvirtCase):
+    """What a server keeps beside its disks."""
+
+    def setUp(self):
+        super().setUp()
+        self.options(host='h1', my_ip='192.0.2.1')
+        self.instance = base.make_server(power_state=4)
+        self.guest = mock.Mock()
+        self.states = os.path.join(self.directory, 'swtpm')
+        for patch in (mock.patch.object(privileged_tpm, 'STATES', self.states),
+                      mock.patch.object(cold_migration.libvirt_guest, 'Guest', mock.Mock(return_value=self.guest)),
+                      mock.patch.object(cold_migration.power, 'power_off'),
+                      mock.patch.object(lifecycle, 'destroy', self.destroy),
+                      mock.patch.object(lifecycle, 'make_here', self.make)):
+            patch.start()
+            self.addCleanup(patch.stop)
+        os.makedirs(paths.of(self.instance))
+        disks.take(self.instance)
+        self.write(paths.of(self.instance, 'variables'), b'boot order')
+        self.write(self.state(), b'a key')
+
+    def state(self, kind='tpm2', name='tpm2-00.permall'):
+        return os.path.join(self.states, self.instance.uuid, kind, name)
+
+    def write(self, path, content):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as out:
+            out.write(content)
+
+    def read(self, path):
+        with open(path, 'rb') as file:
+            return file.read()
+
+    def destroy(self, _host, instance, keep_state=False):
+        """libvirt removes the state with the guest."""
+        if keep_state:
+            tpm.keep(instance)
+        shutil.rmtree(os.path.join(self.states, instance.uuid), ignore_errors=True)
+
+    def make(self, _host, _image_api, request, _power_on, version='2.0', **_more):
+        tpm.give_back(request.instance, version)
+
+    def finish(self, sent):
+        cold_migration.finish(None, None, mock.Mock(instance=self.instance), sent, False, False)
+
+    def test_it_goes_with_the_disks_and_comes_back(self):
+        sent = self.send()
+        self.assertFalse(os.path.exists(self.state()))
+        self.assertEqual({'variables': 10, 'tpm2-00.permall': 5}, jsonutils.loads(sent)['beside'])
+        for _twice in range(2):
+            self.finish(sent)
+            self.assertEqual(b'a key', self.read(self.state()))
+            self.assertEqual(b'boot order', self.read(paths.of(self.instance, 'variables')))
+        self.assertEqual(0o600, os.stat(paths.of(self.instance, 'tpm2-00.permall')).st_mode & 0o777)
+        # It ran there, and is sent for again.
+        self.write(self.state(), b'another key')
+        self.write(paths.of(self.instance, 'variables'), b'another')
+        tpm.forget(self.instance)
+        self.destroy(None, self.instance)
+        cold_migration.finish_revert(None, None, mock.Mock(instance=self.instance), True)
+        self.assertEqual(b'a key', self.read(self.state()))
+        self.assertEqual(b'boot order', self.read(paths.of(self.instance, 'variables')))
+
+    def send(self):
+        flavor = objects.Flavor(root_gb=1, ephemeral_gb=0, swap=0)
+        return cold_migration.send(None, mock.Mock(), self.context, self.instance, '192.0.2.1', flavor, None)
+
+    def test_over_the_wire_too(self):
+        other = mock.Mock()
+        other.shares.return_value = False
+        arrived = {}
+        other.send = lambda files, _directory: arrived.update(
+            {name + paths.MOVING: self.read(path) for name, path in files.items()})
+        with mock.patch.object(cold_migration.remote, 'Remote') as remote:
+            remote.return_value.__enter__.return_value = other
+            flavor = objects.Flavor(root_gb=1, ephemeral_gb=0, swap=0)
+            sent = cold_migration.send(None, mock.Mock(), self.context, self.instance, '192.0.2.2', flavor, None)
+        self.assertEqual({'variables.moving', 'tpm2-00.permall.moving'}, set(arrived))
+        for name, content in arrived.items():
+            self.write(paths.of(self.instance, name), b'\0' * 65536 + content)
+        self.finish(sent)
+        self.assertEqual(b'a key', self.read(self.state()))
+        self.assertEqual(b'boot order', self.read(paths.of(self.instance, 'variables')))
+
+    def test_sending_that_was_cut_off_after_the_guest_went_loses_nothing(self):
+        self.send()
+        self.finish(self.send())
+        self.assertEqual(b'a key', self.read(self.state()))
+
+    def test_when_it_cannot_be_sent_no_copy_stays(self):
+        with mock.patch.object(cold_migration.transfer, 'copy_file', side_effect=OSError('no space')), \
+                self.assertRaises(exception.InstanceFaultRollback):
+            self.send()
+        self.assertEqual(b'a key', self.read(self.state()))
+        self.assertEqual(['host', 'variables'], sorted(os.listdir(paths.of(self.instance))))
+
+    def test_a_state_that_is_there_is_newer_than_the_copy(self):
+        tpm.keep(self.instance)
+        self.write(self.state(), b'newer')
+        tpm.give_back(self.instance, '2.0')
+        self.assertEqual(b'newer', self.read(self.state()))
+
+    def test_a_module_of_another_version_begins_anew(self):
+        tpm.keep(self.instance)
+        self.destroy(None, self.instance)
+        tpm.give_back(self.instance, None)
+        tpm.give_back(self.instance, '1.2')
+        self.assertFalse(os.path.exists(self.states) and os.listdir(self.states))
+
+    def test_root_touches_nothing_else(self):
+        uuid, name = self.instance.uuid, 'tpm2-00.permall'
+        for wrong in ('..', '', f'../{uuid}', '/etc'):
+            with self.assertRaises(ValueError):
+                privileged_tpm.copy_out(uuid, wrong)
+        for wrong_uuid in ('..', '/etc', uuid.upper()):
+            with self.assertRaises(ValueError):
+                privileged_tpm.copy_in(wrong_uuid, name)
+        with self.assertRaises(ValueError):
+            privileged_tpm.copy_in(uuid, '../../passwd')
+        self.destroy(None, self.instance)
+        os.symlink('/etc/passwd', paths.of(self.instance, name))
+        with self.assertRaises(ValueError):
+            privileged_tpm.copy_in(uuid, name)
+        os.unlink(paths.of(self.instance, name))
+        os.mkdir(paths.of(self.instance, name))
+        with self.assertRaises(ValueError):
+            privileged_tpm.copy_in(uuid, name)
 
 
 class TestOwners(base.LibvirtCase):

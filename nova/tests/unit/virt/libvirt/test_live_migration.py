@@ -100,9 +100,23 @@ class TestChecks(base.LibvirtCase):
         self.instance.trust('placement', {'pci': [{'address': '0000:00:01.0'}]})
         self.refused('PCI devices')
 
-    def test_volumes_in_files_of_the_host_stay(self):
-        volume = {'connection_info': {'driver_volume_type': 'file', 'data': {'device_path': self.path('v')}}}
-        self.refused('volumes that are files of its host', bdi={'block_device_mapping': [volume]})
+    def test_volumes_in_files_go_where_they_are_seen(self):
+        path = self.path('volume-1')
+        bdi = {'block_device_mapping': [{'connection_info': {'driver_volume_type': 'file', 'serial': 'a-volume',
+                                                             'data': {'device_path': path}}}]}
+        self.assertFalse(self.check()['shares_volumes'])
+        with mock.patch.object(live_migration.remote, 'Remote') as remote:
+            other = remote.return_value.__enter__.return_value
+            other.address = 'h2'
+            other.shares.return_value = False
+            self.refused('Volume a-volume is in .*volume-1 on this host, which h2 does not see', address='a', bdi=bdi)
+            other.shares.return_value = True
+            found = self.check(address='a', bdi=bdi)
+            remote.side_effect = live_migration.remote.Unreachable(uri='u', reason='no')
+            self.refused('cannot be reached', address='a', bdi=bdi)
+        # libvirt does not know of such directories that they are shared.
+        self.assertTrue(found['shares_volumes'])
+        self.assertTrue(live_migration._flags(found) & libvirt.VIR_MIGRATE_UNSAFE)
 
     def test_an_image_that_is_gone_is_copied_with_the_disk(self):
         diskinfo.record(self.instance, 'disk', diskinfo.DiskInfo('qcow2', GIB, 'another', 'raw'))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From connection info to a disk of a guest."""
 
+import os
 import types
 import unittest
 from unittest import mock
@@ -56,9 +57,31 @@ class TestDisks(base.LibvirtCase):
                 volume.disk(info, 'vdb', 'virtio')
 
     def test_only_files_of_the_host_keep_a_server_there(self):
-        for info, wanted in ((RBD, False), (NFS, False), (ISCSI, False), (None, False),
-                             ({'driver_volume_type': 'local', 'data': {}}, True)):
-            self.assertEqual(wanted, volume.are_of_host({'block_device_mapping': [{'connection_info': info}]}))
+        local = {'driver_volume_type': 'local', 'serial': 's', 'data': {'device_path': '/dev/sdb'}}
+        for info, wanted in ((RBD, {}), (NFS, {}), (ISCSI, {}), (None, {}), (local, {'s': '/dev/sdb'})):
+            self.assertEqual(wanted, volume.of_host({'block_device_mapping': [{'connection_info': info}]}))
+
+    def test_a_file_that_is_not_here_is_named(self):
+        path = os.path.join(self.directory, 'volume-1')
+        info = {'driver_volume_type': 'file', 'serial': 'a-volume', 'data': {'device_path': path}}
+        with self.assertRaisesRegex(volume.VolumeUnusable, 'Volume a-volume cannot be used.*No such file.*volume-1'):
+            volume.connect(info)
+        open(path, 'w').close()
+        volume.connect(info)
+
+    def test_files_are_seen_elsewhere_and_devices_are_not(self):
+        def require(*found):
+            return volume.require_seen({'block_device_mapping': [{'connection_info': {
+                'driver_volume_type': 'file', 'serial': f'v{number}', 'data': {'device_path': path}}}
+                for number, path in enumerate(found)]}, other)
+        other = mock.Mock(address='h2')
+        other.shares.side_effect = lambda directory: directory in ('/shared', '/dev')
+        require()
+        require('/shared/v0', '/shared/v1')
+        other.shares.assert_called_once_with('/shared')
+        for path in ('/own/v', '/dev/sdb'):
+            with self.assertRaisesRegex(volume.VolumeStays, f'Volume v1 is in {path}.* h2 does not see'):
+                require('/shared/v0', path)
 
 
 class TestNfs(base.LibvirtCase):

@@ -261,6 +261,7 @@ put_switches_back() {
 
 # libvirt, unless it runs: by systemd, or where there is none (a container), by ourselves.
 start_libvirt() {
+    local reaped=("$VENV/bin/python" "$TREE/tools/lib/reaper.py" "$(command -v libvirtd || echo /usr/sbin/libvirtd)")
     [ "$driver" = libvirt ] || return 0
     if timeout 20 virsh -c qemu:///system version >/dev/null 2>&1; then return 0; fi
     if [ -d /run/systemd/system ]; then
@@ -278,9 +279,9 @@ start_libvirt() {
             start_daemon libvirtd unshare --mount sh -c '
                 mount --bind "$1/no-kvm" /dev/kvm
                 mount --bind "$1/qemu.conf" /etc/libvirt/qemu.conf
-                exec "$2"' sh "$STATE" "$(command -v libvirtd)"
+                shift; exec "$@"' sh "$STATE" "${reaped[@]}"
         else
-            start_daemon libvirtd "$(command -v libvirtd || echo /usr/sbin/libvirtd)"
+            start_daemon libvirtd "${reaped[@]}"
         fi
     fi
     wait_until 30 virsh -q -c qemu:///system version >/dev/null 2>&1 ||
@@ -412,6 +413,8 @@ Go on with:
     openstack server list
     openstack console log show $SERVER
     openstack server create --image guest --flavor m1.tiny --network private --key-name quickstart --wait two
+    openstack server resize --flavor m1.small --wait $SERVER
+    openstack server resize confirm $SERVER
     openstack server stop $SERVER
     openstack server delete --wait two
 

@@ -58,19 +58,7 @@ echo ready
 exec sleep infinity
 '''
 
-# Runs a daemon, and takes the place of `init` for what the daemon leaves to it: guests.  Until their end is taken note
-# of libvirt waits for it, and the first process of a container may take seconds for that.
-_REAPER = '''
-import ctypes, os, subprocess, sys
-PR_SET_CHILD_SUBREAPER = 36
-ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-try:
-    while True:
-        os.wait()
-except ChildProcessError:
-    pass
-'''
+_REAPER = os.path.join(os.path.dirname(__file__), *('..',) * 3, 'tools', 'lib', 'reaper.py')
 
 
 class LibvirtHost:
@@ -173,7 +161,7 @@ class LibvirtHost:
         """Start `virtlogd` or `libvirtd`, and wait until its socket takes connections."""
         with open(os.path.join(self.root, f'{name}.log'), 'ab') as log:
             self._daemons[name] = self.popen(
-                [sys.executable, '-c', _REAPER, name, '--pid-file', self._pid_file(name)], stdout=log, stderr=log,
+                [sys.executable, _REAPER, name, '--pid-file', self._pid_file(name)], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, env=dict(os.environ, LIBVIRT_LOG_OUTPUTS='3:stderr'))
         socket = os.path.join(self.root, _SOCKETS[name].lstrip('/'))
         self._wait(lambda: os.path.exists(socket), f'{name} made no socket', name)

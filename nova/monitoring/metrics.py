@@ -9,6 +9,7 @@ configuration is read, because a service of several workers must know then that 
 import atexit
 import collections
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -88,7 +89,9 @@ def setup(workers=1):
     if _registry is not None:
         return
     if workers > 1:
-        _shared_dir = tempfile.mkdtemp(prefix='nova-metrics-', dir=os.environ.get('RUNTIME_DIRECTORY'))
+        where = os.environ.get('RUNTIME_DIRECTORY') or tempfile.gettempdir()
+        _remove_left(where)
+        _shared_dir = tempfile.mkdtemp(prefix=f'{_PREFIX}{os.getpid()}-', dir=where)
         os.environ['PROMETHEUS_MULTIPROC_DIR'] = _shared_dir
         atexit.register(_forget_shared, os.getpid(), _shared_dir)
     import prometheus_client  # decides at import, by the environment, where numbers are kept
@@ -102,6 +105,18 @@ def setup(workers=1):
         prometheus_client.GCCollector(registry=_registry)
     for metric in _declared:
         metric._export()
+
+
+#: Of directories of numbers; the process follows.
+_PREFIX = 'nova-metrics-'
+
+
+def _remove_left(where):
+    """Remove what processes left that were killed."""
+    for path in pathlib.Path(where).glob(f'{_PREFIX}*'):
+        pid = path.name.removeprefix(_PREFIX).partition('-')[0]
+        if pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _forget_shared(pid, path):

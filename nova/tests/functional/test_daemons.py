@@ -197,7 +197,7 @@ def fetch(port, path):
 
 class WorkersTestCase(DaemonTestCase):
 
-    def start_api(self, workers, transport='kombu+memory://'):
+    def start_api(self, workers, transport='kombu+memory://', **environment):
         paste = os.path.join(self.directory, 'paste.ini')
         with open(paste, 'w') as ini:
             ini.write('[app:osapi_compute]\npaste.app_factory = nova.tests.functional.sample_daemon:application\n')
@@ -205,7 +205,7 @@ class WorkersTestCase(DaemonTestCase):
         # Nothing is sent over the transport.
         return self.start('api', f'transport_url = {transport}\nosapi_compute_listen = 127.0.0.1\n'
                                  f'osapi_compute_listen_port = {self.port}\nosapi_compute_workers = {workers}\n'
-                                 f'api_paste_config = {paste}')
+                                 f'api_paste_config = {paste}', **environment)
 
     def pids(self, daemon, wanted):
         found = set()
@@ -248,6 +248,20 @@ class WorkersTestCase(DaemonTestCase):
         line = next(line for line in text.splitlines() if line.startswith('nova_http_requests_total')
                     and 'unrouted' in line)
         self.assertGreaterEqual(float(line.split()[-1]), 20)
+
+    def test_metrics_of_one_that_was_killed_are_removed(self):
+        where = pathlib.Path(self.directory, 'run')
+        where.mkdir()
+        daemons = []
+        for _each in range(2):
+            daemons.append(self.start_api(2, RUNTIME_DIRECTORY=str(where)))
+            self.pids(daemons[-1], 1)
+        killed, other = daemons
+        killed.process.kill()
+        killed.process.wait()
+        self.start_api(2, RUNTIME_DIRECTORY=str(where)).wait_for(
+            lambda: not list(where.glob(f'nova-metrics-{killed.process.pid}-*')), 'removal of what the killed one left')
+        self.assertEqual(1, len(list(where.glob(f'nova-metrics-{other.process.pid}-*'))))
 
     def test_sigterm_answers_what_was_asked(self):
         for workers in (1, 2):

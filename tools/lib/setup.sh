@@ -62,12 +62,16 @@ install_packages() {
     quietly apt-get install -y -q --no-install-recommends $missing
 }
 
+# What a virtual environment is made from, as one line.
+stamp_of() {
+    printf '%s %s\n' "$(cd "$TREE" && cat requirements.txt test-requirements.txt setup.cfg | sha256sum | cut -c1-16)" "$*"
+}
+
 # Make the virtual environment, or bring it up to date if what it is made from has changed.
 # Arguments: requirement files, and names of further packages.
 make_venv() {
     local stamp file arguments=() binding=()
-    stamp=$(cd "$TREE" && cat requirements.txt test-requirements.txt setup.cfg | sha256sum | cut -c1-16)
-    stamp="$stamp $*"
+    stamp=$(stamp_of "$@")
     if [ -x "$VENV/bin/python" ] && grep -qsxF "$stamp" "$VENV/.made-from" && "$VENV/bin/python" -c 'import nova' \
         2>/dev/null; then
         return 0

@@ -15,7 +15,7 @@ import pytest
 from nova.tests import harness
 
 #: For the order of the groups of tests.
-TAKES_S = 90
+TAKES_S = 120
 
 #: What another machine would not have from this one.  systemd is among it: the script starts libvirtd by itself.
 _EMPTY = ('/run', '/var/lib/libvirt', '/var/log/libvirt')
@@ -105,12 +105,13 @@ def test_what_it_prints_works_and_nothing_is_left(machine):
     assert status == 0, printed
     assert ('GUEST: ready' if machine.driver == 'libvirt' else 'fake guest') in printed
 
-    machine.quickstart('stop')
-    assert machine.processes() == []
-    # What is there is used again.
-    again = machine.quickstart()
-    assert '| ACTIVE' in again
-    assert _id(again) == _id(said)
+    if machine.driver == 'libvirt':
+        machine.quickstart('stop')
+        assert machine.processes() == []
+        # What is there is used again.
+        again = machine.quickstart()
+        assert '| ACTIVE' in again
+        assert _id(again) == _id(said)
     log = machine.log()
     assert 'Traceback' not in log, log[log.index('Traceback') - 2000:][:6000]
 

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """RabbitMQ keeps the same promises: what the suite says of `local://` is true of a real broker.
 
-The broker: NOVA_TEST_RABBIT; unless set, a virtual host of our own at 127.0.0.1:5672, which takes all queues with it.
+The broker is NOVA_TEST_RABBIT, by default 127.0.0.1:5672; there a virtual host of our own takes all queues with it.
 """
 
 from nova.tests import rpc_contract  # first: it patches
 
-import os  # isort: skip
 import socket  # isort: skip
 import subprocess  # isort: skip
 import time  # isort: skip
+import urllib.parse  # isort: skip
 import uuid  # isort: skip
 
 from nova import rpc  # isort: skip
 from nova.conf import CONF  # isort: skip
+from nova.tests import harness  # isort: skip
 
 
 def _rabbitmqctl(*words):
@@ -26,13 +27,12 @@ class RabbitTestCase(rpc_contract.TransportTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.url = os.environ.get('NOVA_TEST_RABBIT')
-        if cls.url is None:
-            name = f'nova-test-rpc-{uuid.uuid4().hex[:8]}'
-            _rabbitmqctl('add_vhost', name)
-            cls.addClassCleanup(_rabbitmqctl, 'delete_vhost', name)
-            _rabbitmqctl('set_permissions', '-p', name, 'guest', '.*', '.*', '.*')
-            cls.url = f'rabbit://guest:guest@127.0.0.1:5672/{name}'
+        name = f'nova-test-rpc-{uuid.uuid4().hex[:8]}'
+        _rabbitmqctl('add_vhost', name)
+        cls.addClassCleanup(_rabbitmqctl, 'delete_vhost', name)
+        user = urllib.parse.urlsplit(harness.RABBIT).username
+        _rabbitmqctl('set_permissions', '-p', name, user, '.*', '.*', '.*')
+        cls.url = f'{harness.RABBIT}/{name}'
 
     def transport_url(self):
         return self.url

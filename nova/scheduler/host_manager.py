@@ -386,13 +386,17 @@ class HostManager:
         Every host gives one all the time, so that they are no changes like others.
         """
         numbers = view.service_numbers
-        share = (now - view.services_at) / (servicegroup.down_time_s() / 4)
-        count = min(len(numbers), int(len(numbers) * share))
-        if not count:
+        turn_s = servicegroup.down_time_s() / 4 / max(1, len(numbers))
+        turns = int((now - view.services_at) / turn_s)
+        if turns >= len(numbers):
+            asked, view.beats_at, view.services_at = numbers, 0, now
+        else:
+            asked = numbers[view.beats_at:view.beats_at + turns]
+            view.beats_at = (view.beats_at + len(asked)) % len(numbers)
+            # What is left of a turn counts for the next, or the round would take up to twice as long.
+            view.services_at += len(asked) * turn_s
+        if not asked:
             return
-        view.services_at = now
-        asked = numbers[view.beats_at:view.beats_at + count]
-        view.beats_at = (view.beats_at + count) if view.beats_at + count < len(numbers) else 0
         seen = objects.ServiceList.beats(context, 'nova-compute', asked[0], asked[-1])
         asked = set(asked)
         services = {service.host: service for service in view.services.values() if service.id in asked}

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime
 import time
+from unittest import mock
 
 from oslo_utils import uuidutils
 
-from nova import db, objects
+from nova import db, objects, servicegroup
 from nova.db.types import utcnow
 from nova.objects import cell as cell_objects
 from nova.scheduler import host_manager, request
@@ -123,6 +124,35 @@ class TestHostManager(world.World):
         self.assertEqual(before, self.state('h1').service.last_seen_up)
         next(iter(self.hosts._views.values())).services_at -= 3600
         self.assertGreater(self.state('h1').service.last_seen_up, before)
+
+    def test_no_turn_is_lost_to_the_clock(self):
+        for name in ('h1', 'h2', 'h3'):
+            self.add_old_host(name)
+        self.names()
+        view = next(iter(self.hosts._views.values()))
+        round_s, asked = servicegroup.down_time_s() / 4, []
+        with mock.patch.object(objects.ServiceList, 'beats', side_effect=lambda _context, _binary, first, last:
+                               asked.extend(range(first, last + 1)) or {}):
+            view.services_at = begun = time.monotonic()
+            for looks in range(1, 19):
+                # Each time a little before another turn is whole.
+                self.hosts._read_beats(self.context, view, begun + looks * round_s * 1.9 / 3)
+        self.assertAlmostEqual(18 * 1.9, len(asked), delta=3)
+
+    def test_after_a_quiet_time_all_are_heard(self):
+        for name in ('h1', 'h2'):
+            self.add_old_host(name)
+        self.names()
+        view = next(iter(self.hosts._views.values()))
+        # One turn of two, and then nobody wants anything for an hour.
+        view.services_at -= servicegroup.down_time_s() / 4 * 0.6
+        self.names()
+        self.assertEqual(1, view.beats_at)
+        with db.session.writer(self.context) as conn:
+            conn.execute(db.services.services.update().values(last_seen_up=utcnow() + datetime.timedelta(seconds=5)))
+        view.services_at -= 3600
+        before = utcnow().replace(tzinfo=datetime.UTC)
+        self.assertEqual([True, True], [self.state(name).service.last_seen_up > before for name in ('h1', 'h2')])
 
     def test_all_is_read_anew_now_and_then(self):
         h1 = self.add_old_host('h1')

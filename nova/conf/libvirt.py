@@ -64,10 +64,24 @@ OPTS = [
         ('qcow2', 'An overlay over the cached image: made in no time, and small'),
         ('raw', 'A full copy of the image'),
         ('flat', 'Another word for raw'),
-    ], help='How the disks of servers are kept. A disk keeps the format that it was made with.'),
+        ('lvm', 'A logical volume of images_volume_group; such disks stay on their host'),
+    ], help='How the disks of servers are kept. A disk keeps the kind that it was made with.'),
+    cfg.StrOpt('images_volume_group',
+               help='Volume group of this host, and of no other, for the disks of servers. images_type lvm needs it.'),
+    cfg.BoolOpt('sparse_logical_volumes', default=False,
+                help='Logical volumes take space when guests write to them, each from a thin pool of its own, which '
+                     'begins with 64 MiB: lvm.conf must let it grow (thin_pool_autoextend_threshold). They may promise '
+                     'more than the volume group has.'),
+    cfg.StrOpt('volume_clear', default='zero', choices=[
+        ('zero', 'Zeros are written over it'),
+        ('shred', 'Noise is written over it, three times'),
+        ('none', 'Nothing: a later server may read what is left'),
+    ], help='What happens to the content of a logical volume before it is removed. Sparse ones need nothing.'),
+    cfg.IntOpt('volume_clear_size', default=0, min=0,
+               help='So much (MiB) at the beginning of a logical volume is cleared. 0: all of it.'),
     cfg.ListOpt('disk_cachemodes', default=[],
                 help='Cache mode of disks by kind (for example file=writeback). Kinds: file, block, network, mount. '
-                     'Unset: none, or writethrough on file systems that cannot bypass the cache of the host.'),
+                     'Unset: none, or writeback on file systems that cannot bypass the cache of the host.'),
     cfg.BoolOpt('hw_disk_discard', default=True,
                 help='Let guests give back the space of what they delete.'),
     cfg.IntOpt('qemu_img_timeout', default=30, min=1,

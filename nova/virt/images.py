@@ -95,6 +95,17 @@ def convert(source, source_format, target, target_format):
         raise
 
 
+def fill(source, source_format, device, is_zero=False):
+    """Copy a disk into a device that is as large at least; what is beyond its end stays as it was.
+
+    :param is_zero: the device reads as zeros: only other content is written.
+    Raises DiskToolFailed.
+    """
+    how = ['--target-is-zero'] if is_zero else []
+    _run(['qemu-img', 'convert', '-q', '-n', *how, '-t', 'none', '-f', _tool_format(source_format), '-O', 'raw', source,
+          device], f'{source} cannot be copied to {device}')
+
+
 def resize(path, image_format, size):
     """Make a disk larger; its partitions and file systems stay as they are.  Raises DiskToolFailed."""
     _run(['qemu-img', 'resize', '-q', '-f', _tool_format(image_format), path, str(size)], f'{path} cannot be resized')

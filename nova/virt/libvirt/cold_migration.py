@@ -16,7 +16,7 @@ from nova import conf, exception
 from nova.image import transfer
 from nova.privsep import path as privileged
 from nova.virt import driver, images, power_state
-from nova.virt.libvirt import diskinfo, disks, imagecache, lifecycle, paths, power, remote, tpm, volume
+from nova.virt.libvirt import diskinfo, disks, imagebackend, imagecache, lifecycle, paths, power, remote, tpm, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -40,9 +40,12 @@ def send(host, image_api, context, instance, dest, flavor, block_device_info, ti
     Returns JSON text for `finish`.  Raises InstanceFaultRollback with the reason; the guest runs again then, if it did.
     """
     try:
+        stays = dest in (CONF.my_ip, CONF.host)
         _require_not_smaller(instance, flavor, block_device_info)
         _require_bases(image_api, context, instance)
-        with _HERE if dest in (CONF.my_ip, CONF.host) else remote.Remote(dest) as other:
+        if not stays:
+            disks.require_files(instance, {**diskinfo.read(paths.kept(instance)), **diskinfo.of(instance)})
+        with _HERE if stays else remote.Remote(dest) as other:
             if other is not None:
                 volume.require_seen(block_device_info, other)
                 other = None if other.shares(CONF.instances_path) else other
@@ -90,15 +93,30 @@ def _require_bases(image_api, context, instance):
 
 
 def _put_aside(instance):
-    """Move the server's files to where they are kept.  {name: DiskInfo} of its disks."""
+    """Move the server's disks, and what is beside them, to where they are kept.  {name: DiskInfo} of the disks."""
     # While the files are the server's it says whose they are; a copy on its way does not.
     if disks.host_of(instance) is not None:
         confirm(instance)
         privileged.take_files(os.path.abspath(paths.of(instance)))
         os.rename(paths.of(instance), paths.kept(instance))
+    for own, kept, info in _pairs(instance):
+        # Where there are both, that which has the old name is a copy.
+        if not os.path.exists(kept):
+            imagebackend.of(info).follow(own, kept)
     tpm.keep(instance, paths.kept(instance))
     return {name: info for name, info in diskinfo.read(paths.kept(instance)).items()
-            if os.path.exists(paths.kept(instance, name))}
+            if os.path.exists(_kept(instance, name, info))}
+
+
+def _kept(instance, name, info):
+    """Where a disk is kept."""
+    return diskinfo.path(paths.kept(instance), name, info)
+
+
+def _pairs(instance):
+    """[(where it was, where it is kept, DiskInfo)] of the disks that are kept."""
+    return [(diskinfo.path(paths.of(instance), name, info), _kept(instance, name, info), info)
+            for name, info in diskinfo.read(paths.kept(instance)).items()]
 
 
 def _copy(image_api, context, instance, files, other):
@@ -110,22 +128,24 @@ def _copy(image_api, context, instance, files, other):
     for name, info in files.items():
         source, info = _standing_alone(image_api, context, instance, name, info)
         try:
-            size = _copy_file(source, directory, name, other)
+            size = _copy_disk(source, directory, name, info, other)
         finally:
             if source.endswith(_FLAT):
                 transfer.remove(source)
         sent[name] = {**diskinfo.to_dict(info), 'file_size': size}
-    beside = {name: _copy_file(paths.kept(instance, name), directory, name, other) for name in paths.BESIDE
+    beside = {name: _copy_disk(paths.kept(instance, name), directory, name, None, other) for name in paths.BESIDE
               if os.path.exists(paths.kept(instance, name))}
     return {'disks': sent, 'beside': beside, 'packed': other is not None}
 
 
-def _copy_file(source, directory, name, other):
-    """Its size (bytes)."""
-    if other is None:
+def _copy_disk(source, directory, name, info, other):
+    """Bytes of its file.  `info`: its record; None for a file that is no disk."""
+    if other is not None:
+        other.send({name: source}, directory)
+    elif info is None:
         transfer.copy_file(source, os.path.join(directory, name))
     else:
-        other.send({name: source}, directory)
+        imagebackend.of(info).copy(source, diskinfo.path(directory, name, info), info.size)
     return os.path.getsize(source)
 
 
@@ -134,7 +154,7 @@ def _standing_alone(image_api, context, instance, name, info):
 
     The image that a server was made from may have been removed, and that which it was shelved as has been.
     """
-    source = paths.kept(instance, name)
+    source = _kept(instance, name, info)
     if can_be_fetched(image_api, context, instance, info):
         return source, info
     flat = source + _FLAT
@@ -160,7 +180,8 @@ def can_be_fetched(image_api, context, instance, info):
 def _go_back(host, instance, other):
     """The undo of `send`: the guest is as it was."""
     def restore():
-        if os.path.isdir(paths.kept(instance)):
+        # While the files are the server's own, what is kept is what an old move left.
+        if disks.host_of(instance) is None and os.path.isdir(paths.kept(instance)):
             _take_back(instance)
         guest = libvirt_guest.Guest(host, instance.uuid)
         if guest.exists():
@@ -179,6 +200,11 @@ def _forget_copy(instance):
 
 def _take_back(instance):
     """Put what was kept in place of the copy."""
+    for own, kept, info in _pairs(instance):
+        if info.group and os.path.exists(kept):
+            # What has the name is a copy: where the kept one is not there, it is that one already.
+            imagebackend.of(info).remove(own)
+            imagebackend.of(info).follow(kept, own)
     _forget_copy(instance)
     os.rename(paths.kept(instance), paths.of(instance))
     disks.take(instance)
@@ -186,6 +212,7 @@ def _take_back(instance):
 
 def confirm(instance):
     """Remove what was kept."""
+    disks.remove_volumes(instance, paths.kept(instance))
     privileged.remove_tree(os.path.abspath(paths.kept(instance)))
 
 
@@ -248,8 +275,7 @@ def _drop_swap(instance):
     """What is in swap space of another size is worth nothing: it is made anew."""
     swap, wanted_mb = diskinfo.of(instance).get(paths.SWAP), instance.flavor.swap
     if swap is not None and wanted_mb and swap.size != wanted_mb * units.Mi:
-        transfer.remove(paths.of(instance, paths.SWAP))
-        diskinfo.forget(instance, paths.SWAP)
+        disks.remove_some(instance, paths.SWAP)
 
 
 def _grow(instance):
@@ -261,5 +287,5 @@ def _grow(instance):
     for name, size_gb in wanted.items():
         info = known.get(name)
         if info is not None and info.size < size_gb * units.Gi:
-            images.resize(paths.of(instance, name), info.format, size_gb * units.Gi)
-            diskinfo.record(instance, name, diskinfo.of_size(info, size_gb * units.Gi))
+            size = imagebackend.of(info).grow(disks.path_of(instance, name, known), size_gb * units.Gi)
+            diskinfo.record(instance, name, diskinfo.of_size(info, size))

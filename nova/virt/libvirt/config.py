@@ -425,6 +425,12 @@ class Disk(Element):
             type=kind, device=self.device)
 
 
+def source_of(disk):
+    """Path of the file or device that a disk (an element) is in; None: it is in neither."""
+    source = disk.find('source')
+    return None if source is None else source.get('file') or source.get('dev')
+
+
 @dataclasses.dataclass
 class Interface(Element):
     """A network device, on a bridge of the host.

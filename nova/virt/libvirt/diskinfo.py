@@ -18,13 +18,20 @@ _FILE = 'disk.info'
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiskInfo:
     """format: 'raw' or 'qcow2'; size: bytes the guest sees; base, base_format: name and format of the cached file that
-    it is an overlay of, or None; content: what we put on it ('ext4', 'swap', 'iso9660', …), or None."""
+    it is an overlay of, or None; content: what we put on it ('ext4', 'swap', 'iso9660', …), or None; group: the volume
+    group that it is a logical volume of, None for a file."""
 
     format: str
     size: int
     base: str | None = None
     base_format: str | None = None
     content: str | None = None
+    group: str | None = None
+
+
+def path(directory, name, info):
+    """Where a disk is, by its record in this directory.  One without a record is a file, if anything."""
+    return paths.disk(directory, name, info.group if info else None)
 
 
 def to_dict(info):

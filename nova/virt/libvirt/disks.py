@@ -5,11 +5,13 @@ import dataclasses
 import os
 import shutil
 
+from oslo_concurrency import processutils
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import units
 
 from nova import concurrency, conf, exception
+from nova.privsep import lvm
 from nova.privsep import path as privileged
 from nova.virt.libvirt import container, diskinfo, imagebackend, imagecache, paths
 
@@ -20,6 +22,11 @@ LOG = logging.getLogger(__name__)
 class BaseImageChanged(exception.NovaException):
     msg_fmt = ('The image that disk %(path)s is an overlay of was lost, and came back as %(found)s instead of '
                '%(wanted)s.')
+
+
+class DisksStay(exception.Invalid):
+    msg_fmt = ('Disks of server %(instance_uuid)s are volumes in volume group %(group)s of its host, and cannot '
+               'move to another.')
 
 
 @dataclasses.dataclass
@@ -50,16 +57,21 @@ def make(wanted):
     container.link(wanted.instance, paths.of(wanted.instance))
     known = diskinfo.of(wanted.instance)
     for place in wanted.places:
-        path = paths.of(wanted.instance, place.file)
+        path = path_of(wanted.instance, place.file, known)
         info = known.get(place.file)
         if info is None or not os.path.exists(path):
-            info = _MAKERS.get(place.file, _make_ephemeral)(wanted, place, path)
+            info = _MAKERS.get(place.file, _make_ephemeral)(wanted, place, info)
             diskinfo.record(wanted.instance, place.file, info)
         elif info.base is not None:
             _require_base(wanted, place, path, info)
         known[place.file] = info
     make_plain_files(wanted)
     return known
+
+
+def path_of(instance, name, known=None):
+    """Where a disk of a server is.  `known`: {name: DiskInfo} of its disks, where they were looked up already."""
+    return diskinfo.path(paths.of(instance), name, (diskinfo.of(instance) if known is None else known).get(name))
 
 
 def _require_base(wanted, place, path, info):
@@ -92,25 +104,34 @@ def _source(wanted, place):
     return imagecache.ephemeral(place.size_gb, place.file_system)
 
 
-def _make_root(wanted, place, path):
-    return imagebackend.backend().create(path, _source(wanted, place), _root_size(wanted, place) or 0)
+def _create(wanted, place, lost, size):
+    """Make a disk of the configured kind.  `lost`: record of the one that is not there any more, or None.
+
+    A volume that is lost is made again where it was, and nowhere else: there it may be found to be only out of sight.
+    """
+    backend = imagebackend.of(lost) if lost and lost.group else imagebackend.backend()
+    path = backend.path(paths.of(wanted.instance), place.file)
+    return backend.create(path, _source(wanted, place), size)
 
 
-def _make_rescue(wanted, place, path):
-    return imagebackend.backend().create(path, _source(wanted, place), 0)
+def _make_root(wanted, place, lost):
+    return _create(wanted, place, lost, _root_size(wanted, place) or 0)
 
 
-def _make_ephemeral(wanted, place, path):
-    info = imagebackend.backend().create(path, _source(wanted, place), place.size_gb * units.Gi)
-    return dataclasses.replace(info, content=place.file_system)
+def _make_rescue(wanted, place, lost):
+    return _create(wanted, place, lost, 0)
 
 
-def _make_swap(wanted, place, path):
-    info = imagebackend.backend().create(path, _source(wanted, place), place.size_mb * units.Mi)
-    return dataclasses.replace(info, content='swap')
+def _make_ephemeral(wanted, place, lost):
+    return dataclasses.replace(_create(wanted, place, lost, place.size_gb * units.Gi), content=place.file_system)
 
 
-def _make_config_drive(wanted, place, path):
+def _make_swap(wanted, place, lost):
+    return dataclasses.replace(_create(wanted, place, lost, place.size_mb * units.Mi), content='swap')
+
+
+def _make_config_drive(wanted, place, _lost):
+    path = paths.of(wanted.instance, place.file)
     wanted.write_config_drive(path)
     return diskinfo.DiskInfo('raw', os.path.getsize(path), content=wanted.config_drive_format)
 
@@ -160,7 +181,7 @@ def are_complete(instance):
     known = diskinfo.of(instance)
     moving = [name for name in os.listdir(paths.of(instance)) if name.endswith(paths.MOVING)] if known else []
     return bool(known) and not moving and not are_elsewhere(instance) and all(
-        os.path.exists(paths.of(instance, name)) for name in known)
+        os.path.exists(path_of(instance, name, known)) for name in known)
 
 
 def remove(instance):
@@ -173,22 +194,60 @@ def remove(instance):
         return True
     container.unlink(instance)
     try:
+        # The directory goes last: while it is there, so may be the others.
+        remove_volumes(instance, paths.of(instance))
         privileged.remove_tree(os.path.abspath(paths.of(instance)))
-    except OSError as exc:
+    except (OSError, processutils.ProcessExecutionError) as exc:
         LOG.warning('Files of the server cannot be removed: %s', exc, instance_uuid=instance.uuid)
         return False
     return True
 
 
-def usage(instance_uuid, disks):
+def remove_volumes(instance, directory):
+    """Remove the logical volumes that belong to a directory of a server, those that were never recorded too."""
+    groups = {*in_groups(diskinfo.read(directory)), *in_groups(diskinfo.of(instance)), imagebackend.backend().group}
+    for group in groups - {None}:
+        for name in lvm.volumes(group):
+            if name.startswith(f'{os.path.basename(directory)}_disk'):
+                lvm.remove(group, name)
+
+
+def remove_some(instance, *names):
+    """Remove disks that a server does not need any more, and their records.  Nothing happens to what was not there."""
+    known = diskinfo.of(instance)
+    for name in names:
+        backend = imagebackend.of(known[name]) if name in known else imagebackend.Raw()
+        backend.remove(path_of(instance, name, known))
+    diskinfo.forget(instance, *names)
+
+
+def in_groups(known):
+    """Names of the volume groups that disks ({name: DiskInfo}) are in."""
+    return sorted({info.group for info in known.values()} - {None})
+
+
+def require_files(instance, known):
+    """Raises DisksStay where disks ({name: DiskInfo}) cannot go to another host."""
+    groups = in_groups(known)
+    if groups:
+        raise DisksStay(instance_uuid=instance.uuid, group=', '.join(groups))
+
+
+def usage(instance_uuid, disks, volumes=None):
     """[{'path', 'type', 'virt_disk_size', 'disk_size', 'over_committed_disk_size', 'backing_file'}] of a server's
-    disks; sizes in bytes.  Asks only the file system."""
-    found = []
+    disks; sizes in bytes.
+
+    :param volumes: {volume group: `lvm.volumes` of it} for who asks for many servers.
+    """
+    if volumes is None:
+        volumes = {group: lvm.volumes(group) for group in in_groups(disks)}
+    directory, found = os.path.join(CONF.instances_path, instance_uuid), []
     for name, info in sorted(disks.items()):
-        path = os.path.join(CONF.instances_path, instance_uuid, name)
+        path = diskinfo.path(directory, name, info)
         try:
-            taken = os.stat(path).st_blocks * 512
-        except FileNotFoundError:
+            taken = volumes[info.group][os.path.basename(path)]['taken'] if info.group else (
+                os.stat(path).st_blocks * 512)
+        except (FileNotFoundError, KeyError):
             continue
         found.append({'path': path, 'type': info.format, 'virt_disk_size': info.size, 'backing_file': info.base or '',
                       'disk_size': taken, 'over_committed_disk_size': max(0, info.size - taken)})

@@ -13,7 +13,7 @@ from oslo_log import log as logging
 
 from nova import conf, exception
 from nova.virt import hardware, images, shapes
-from nova.virt.libvirt import blockinfo, config, container, paths, topology, traits, vif, volume
+from nova.virt.libvirt import blockinfo, config, container, diskinfo, paths, topology, traits, vif, volume
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -393,28 +393,38 @@ def _remaps_interrupts(plan):
     return _iommu_model(plan) == 'intel' and CONF.libvirt.virt_type == 'kvm'
 
 
-def cache_mode():
-    """How guests' writes to files of this host are cached: what is configured, else 'none', else 'writeback'.
+def cache_mode(is_block=False):
+    """How guests' writes to files (or devices) of this host are cached: what is configured, else 'none', else
+    'writeback'.
 
     'none' goes past the host's cache, which not every file system allows.  'writeback' is as safe: the guest's flushes
     reach the disk.
     """
     configured = dict(entry.split('=', 1) for entry in CONF.libvirt.disk_cachemodes if '=' in entry)
-    if 'file' in configured:
-        return configured['file']
-    return 'none' if images.can_bypass_cache(CONF.instances_path) else 'writeback'
+    kind = 'block' if is_block else 'file'
+    if kind in configured:
+        return configured[kind]
+    return 'none' if is_block or images.can_bypass_cache(CONF.instances_path) else 'writeback'
+
+
+def _caching(is_block):
+    """{'cache', 'io'} of a disk that the guest writes."""
+    mode = cache_mode(is_block)
+    # Where nothing is cached, the kernel itself can do several things at a time with a device.
+    return {'cache': mode, 'io': 'native' if is_block and mode in ('none', 'directsync') else None}
 
 
 def _disks(plan):
-    mode = cache_mode()
+    caching = {is_block: _caching(is_block) for is_block in {bool(info.group) for info in plan.disks.values()}}
     limits = {name: limit for name in shapes.DISK_LIMITS if (limit := plan.shape(f'disk_{name}')) is not None}
     is_packed = plan.shape('virtio_packed_ring')
     for place in plan.places:
         info = plan.disks[place.file]
         is_disk = place.device == 'disk'
         yield config.Disk(
-            source=paths.of(plan.instance, place.file), driver_format=info.format, target=place.target, bus=place.bus,
-            device=place.device, cache=mode if is_disk else None, boot_order=place.boot_order,
+            source=diskinfo.path(paths.of(plan.instance), place.file, info), is_block=bool(info.group),
+            driver_format=info.format, target=place.target, bus=place.bus, device=place.device,
+            boot_order=place.boot_order, **(caching[bool(info.group)] if is_disk else {}),
             discard='unmap' if CONF.libvirt.hw_disk_discard and is_disk else None,
             backing_file=paths.cache(info.base) if info.base else None, backing_format=info.base_format,
             readonly=place.device == 'cdrom', is_packed=is_packed and place.bus == 'virtio',

@@ -89,8 +89,8 @@ class LibvirtDriver(driver.ComputeDriver):
     # The host --------------------------------------------------------------------------------------------------------
 
     def init_host(self, host):
-        imagebackend.backend()
         os.makedirs(CONF.instances_path, exist_ok=True)
+        imagebackend.backend().require_usable()
         self.host.start()
         inventory.require_virt_type(self.host)
 

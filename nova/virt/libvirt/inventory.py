@@ -8,6 +8,7 @@ from oslo_serialization import jsonutils
 from oslo_utils import units
 
 from nova import conf, exception
+from nova.privsep import lvm
 from nova.virt import power_state
 from nova.virt.libvirt import console, container, diskinfo, disks, imagebackend, topology
 
@@ -23,31 +24,42 @@ def available_resource(host):
     os.makedirs(CONF.instances_path, exist_ok=True)
     console.record_terminals(host)
     stats = host.list_stats()
-    space = os.statvfs(CONF.instances_path)
+    group = imagebackend.backend().group
+    size, used_bytes, free_bytes = _space(group)
     memory_mb, memory_mb_used = host.memory_mb()
-    free_bytes = space.f_bavail * space.f_frsize
     return {
         'vcpus': host.cpu_count(),
         'memory_mb': memory_mb,
-        'local_gb': space.f_blocks * space.f_frsize // units.Gi,
+        'local_gb': size // units.Gi,
         'vcpus_used': sum(cpus for state, _max, _mem, cpus, _time, _id in stats.values() if state in _RUNNING),
         'memory_mb_used': memory_mb_used,
-        'local_gb_used': (space.f_blocks - space.f_bfree) * space.f_frsize // units.Gi,
+        'local_gb_used': used_bytes // units.Gi,
         'hypervisor_type': host.hypervisor_type(),
         'hypervisor_version': host.hypervisor_version(),
         'hypervisor_hostname': host.hostname,
         'cpu_info': jsonutils.dumps(cpu_info(host)),
-        'disk_available_least': (free_bytes - _promised_bytes()) // units.Gi,
+        'disk_available_least': (free_bytes - _promised_bytes(group)) // units.Gi,
         'supported_instances': supported_instances(host),
         'numa_topology': topology.numa_topology(host.capabilities),
         'pci_passthrough_devices': jsonutils.dumps(topology.pci_devices() if CONF.pci.device_spec else []),
     }
 
 
-def _promised_bytes():
-    """What the disks here may still grow by."""
+def _space(group):
+    """(bytes, used bytes, free bytes) of where disks are made: a volume group, or the file system of servers."""
+    if group is not None:
+        size, free = lvm.space(group)
+        return size, size - free, free
+    space = os.statvfs(CONF.instances_path)
+    return tuple(blocks * space.f_frsize for blocks in (space.f_blocks, space.f_blocks - space.f_bfree, space.f_bavail))
+
+
+def _promised_bytes(group):
+    """What the disks there may still grow by."""
+    volumes = {} if group is None else {group: lvm.volumes(group)}
     return sum(disk['over_committed_disk_size'] for uuid, known in diskinfo.all_servers(CONF.instances_path).items()
-               for disk in disks.usage(uuid, known))
+               for disk in disks.usage(uuid, {name: info for name, info in known.items() if info.group == group},
+                                       volumes))
 
 
 def cpu_info(host):
@@ -81,9 +93,9 @@ def supported_instances(host):
 def require_virt_type(host):
     """Raises ConfigInvalid when libvirt of this host has no guests of the configured type, or not with such disks."""
     if CONF.libvirt.virt_type == 'lxc':
-        if imagebackend.backend().format != 'raw':
+        if imagebackend.backend().format != 'raw' or imagebackend.backend().group:
             raise exception.ConfigInvalid(option='[libvirt]images_type',
-                                          reason='containers (virt_type lxc) have raw disks.')
+                                          reason='containers (virt_type lxc) have raw disks in files.')
         container.require_room()
     if supported_instances(host):
         return

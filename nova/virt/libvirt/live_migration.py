@@ -32,6 +32,7 @@ from nova.virt.libvirt import (
     disks,
     domain,
     errors,
+    imagebackend,
     imagecache,
     paths,
     remote,
@@ -75,12 +76,14 @@ def check_destination(host, instance, source_node, own_node, block_migration, di
     descriptor, mark = tempfile.mkstemp(prefix='.mark-', dir=CONF.instances_path)
     os.close(descriptor)
     space = os.statvfs(CONF.instances_path)
+    # Where new disks are volumes the promises are those of their group, and what comes is files.
+    promised_gb = None if imagebackend.backend().group else getattr(own_node, 'disk_available_least', None)
     return {'host': CONF.host, 'address': CONF.libvirt.live_migration_inbound_addr or CONF.host,
             'data_address': CONF.libvirt.live_migration_inbound_addr,
             'instances_path': os.path.abspath(CONF.instances_path), 'mark': os.path.basename(mark),
             'wants_block': block_migration, 'disk_over_commit': disk_over_commit,
             'free_bytes': space.f_bavail * space.f_frsize,
-            'promised_gb': getattr(own_node, 'disk_available_least', None)}
+            'promised_gb': promised_gb}
 
 
 def _require_like(host, source_node):
@@ -102,6 +105,10 @@ def clear(data):
 def check_source(host, image_api, context, instance, data, block_device_info):
     """The data, completed.  Raises Refused."""
     known = _disks(instance)
+    try:
+        disks.require_files(instance, known)
+    except disks.DisksStay as exc:
+        raise Refused(reason=str(exc)) from exc
     if data['instances_path'] != os.path.abspath(CONF.instances_path):
         raise Refused(reason=f'instances_path: {data["host"]} has {data["instances_path"]}, {CONF.host} '
                              f'{os.path.abspath(CONF.instances_path)}; they must be the same')
@@ -139,7 +146,8 @@ def _require_volumes(block_device_info, data):
 
 def _disks(instance):
     """{name: DiskInfo} of the disks of a server, without what another action left."""
-    return {name: info for name, info in diskinfo.of(instance).items() if os.path.exists(paths.of(instance, name))}
+    return {name: info for name, info in diskinfo.of(instance).items()
+            if os.path.exists(diskinfo.path(paths.of(instance), name, info))}
 
 
 def _require_space(instance, known, data):

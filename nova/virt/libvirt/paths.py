@@ -4,6 +4,7 @@
 import os
 
 from nova import conf
+from nova.privsep import lvm
 
 CONF = conf.CONF
 
@@ -50,6 +51,15 @@ def of(instance, name=None):
     """The server's directory, or a file in it."""
     directory = os.path.join(CONF.instances_path, instance.uuid)
     return directory if name is None else os.path.join(directory, name)
+
+
+def disk(directory, name, group=None):
+    """A disk of the server that has this directory: a file in it, or a logical volume of this volume group, which is
+    named after both.
+    """
+    if group is None:
+        return os.path.join(directory, name)
+    return lvm.device(group, f'{os.path.basename(directory)}_{name}')
 
 
 def kept(instance, name=None):

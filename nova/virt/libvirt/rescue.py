@@ -22,7 +22,7 @@ CONF = conf.CONF
 LOG = logging.getLogger(__name__)
 
 _DISKS = (paths.RESCUE, paths.RESCUE_CONFIG_DRIVE)
-_FILES = (*_DISKS, paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK, paths.RESCUE_VARIABLES)
+_BESIDE = (paths.RESCUE_KERNEL, paths.RESCUE_RAMDISK, paths.RESCUE_VARIABLES)
 
 
 def is_on(instance):
@@ -88,9 +88,9 @@ def forget(instance):
 
 
 def _remove_disks(instance):
-    for name in _FILES:
+    disks.remove_some(instance, *_DISKS)
+    for name in _BESIDE:
         transfer.remove(paths.of(instance, name))
-    diskinfo.forget(instance, *_DISKS)
 
 
 def _go_back(host, instance, was_active):
@@ -141,7 +141,7 @@ def _layout(request, machine_type, own):
     if request.config_drive:
         asked.append((paths.RESCUE_CONFIG_DRIVE, 'cdrom' if request.config_drive == 'iso9660' else 'disk'))
     places = blockinfo.places_of(asked, image_meta, machine_type)
-    if root is not None and root.find('source').get('file') != paths.of(request.instance, paths.ROOT):
+    if root is not None and config.source_of(root) != disks.path_of(request.instance, paths.ROOT):
         place = places.pop(1)
         volume = _Volume(root, place.target, place.bus)
     return places, volume

@@ -14,7 +14,7 @@ from oslo_utils import strutils
 from nova import concurrency, conf, exception
 from nova.image import transfer
 from nova.virt import driver, images
-from nova.virt.libvirt import config, diskinfo, errors, paths
+from nova.virt.libvirt import config, diskinfo, errors, imagebackend, paths
 from nova.virt.libvirt import guest as libvirt_guest
 
 CONF = conf.CONF
@@ -74,10 +74,11 @@ def _live_path(instance, image_format):
 
 
 def _capture(guest, instance, disk, path, image_format):
-    source = paths.of(instance, paths.ROOT)
+    source = diskinfo.path(paths.of(instance), paths.ROOT, disk)
     target, others = _targets(guest, source)
     # What the guest cannot write (a CD) can be read beside it.
     if target is None or not guest.is_active():
+        imagebackend.of(disk).open_up(source)
         images.convert(source, disk.format, path, image_format)
         return
     if image_format in images.LOCAL_FORMATS:
@@ -89,11 +90,11 @@ def _capture(guest, instance, disk, path, image_format):
 
 
 def _targets(guest, source):
-    """(name of the disk that has this file, None if it is only read; names of the other disks)."""
+    """(name of the disk that is in this place, None if it is only read; names of the other disks)."""
     target, others = None, []
     for disk in guest.document().iterfind('devices/disk'):
-        name, file = disk.find('target').get('dev'), disk.find('source')
-        if file is not None and file.get('file') == source and disk.find('readonly') is None:
+        name = disk.find('target').get('dev')
+        if config.source_of(disk) == source and disk.find('readonly') is None:
             target = name
         else:
             others.append(name)

@@ -4,10 +4,11 @@
 import os
 import unittest
 
+from nova.tests import lvm_stand_in
 from nova.tests.integration.virt import hosted
 
 #: For the order of the groups of tests.
-TAKES_S = 250
+TAKES_S = 270
 
 LXC = '/usr/lib/libvirt/libvirt_lxc'
 
@@ -27,6 +28,10 @@ class TestLibvirt(hosted.HostCase):
     @unittest.skipUnless(os.environ.get('CI') or os.path.exists(LXC), 'needs libvirt-daemon-driver-lxc')
     def test_containers(self):
         self.run_inside('guests_lxc')
+
+    @unittest.skipUnless(os.environ.get('CI') or lvm_stand_in.works(), 'needs loop devices')
+    def test_disks_in_a_volume_group(self):
+        self.run_inside('guests_lvm')
 
     def test_images_rescue_and_agent(self):
         self.run_inside('guests_images')

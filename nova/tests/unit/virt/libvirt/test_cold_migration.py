@@ -5,9 +5,12 @@ import unittest
 from unittest import mock
 
 from oslo_serialization import jsonutils
+from oslo_utils import uuidutils
 
 from nova import exception, objects
+from nova.privsep import lvm
 from nova.privsep import tpm as privileged_tpm
+from nova.tests import lvm_stand_in
 from nova.tests.unit.virt.libvirt import base
 from nova.virt import images
 from nova.virt.libvirt import cold_migration, diskinfo, disks, errors, imagecache, leftovers, lifecycle, paths, tpm
@@ -15,8 +18,8 @@ from nova.virt.libvirt import cold_migration, diskinfo, disks, errors, imagecach
 MIB, GIB = 1 << 20, 1 << 30
 
 
-class TestMoves(base.LibvirtCase):
-    """With real files, and without a hypervisor."""
+class MovesCase(base.LibvirtCase):
+    """With real disks, and without a hypervisor."""
 
     def setUp(self):
         super().setUp()
@@ -47,6 +50,8 @@ class TestMoves(base.LibvirtCase):
         flavor = objects.Flavor(**{'root_gb': 1, 'ephemeral_gb': 0, 'swap': 0, **sizes})
         return cold_migration.send(mock.Mock(), mock.Mock(), self.context, self.instance, dest, flavor, bdi)
 
+
+class TestMoves(MovesCase):
     def test_in_place_there_are_two_of_each_disk_until_the_user_is_content(self):
         sent = self.send()
         self.assertEqual((b'root', b'root'), (self.content(paths.of(self.instance, 'disk')),
@@ -91,6 +96,15 @@ class TestMoves(base.LibvirtCase):
         self.assertFalse(os.path.exists(paths.kept(self.instance)))
         self.assertEqual('h1', disks.host_of(self.instance))
         self.guest.start.assert_called_once_with()
+
+    def test_what_an_old_move_kept_does_not_come_back(self):
+        os.makedirs(paths.kept(self.instance))
+        with open(paths.kept(self.instance, 'disk'), 'wb') as out:
+            out.write(b'old')
+        with mock.patch.object(cold_migration.power, 'power_off', side_effect=errors.LibvirtError(reason='no')), \
+                self.assertRaises(exception.InstanceFaultRollback):
+            self.send()
+        self.assertEqual(b'root', self.content(paths.of(self.instance, 'disk')))
 
     def test_one_that_was_off_stays_off(self):
         self.instance.trust('power_state', 4)
@@ -195,6 +209,102 @@ class TestMoves(base.LibvirtCase):
         self.assertEqual({'disk': GIB, 'disk.eph0': GIB}, {name: info.size for name, info in known.items()})
         self.assertEqual(GIB, os.path.getsize(paths.of(self.instance, 'disk.eph0')))
         self.assertEqual(b'eph', self.content(paths.of(self.instance, 'disk.eph0'), 3))
+
+
+@unittest.skipUnless(lvm_stand_in.works(), 'needs root, and loop devices')
+class TestVolumes(MovesCase):
+    """The root disk is a logical volume."""
+
+    def give_disk(self, name, info, content):
+        vg = f'nova-{uuidutils.generate_uuid()}'
+        self.group = self.enterContext(lvm_stand_in.volume_group(vg, os.path.join(self.directory, 'lvm'), 3000))
+        info = diskinfo.DiskInfo('raw', lvm.create(vg, f'{self.instance.uuid}_disk', 4 * MIB, False), group=vg)
+        os.makedirs(paths.of(self.instance))
+        diskinfo.record(self.instance, name, info)
+        with open(self.own, 'wb') as out:
+            out.write(content)
+
+    @property
+    def own(self):
+        return self.group.device(f'{self.instance.uuid}_disk')
+
+    @property
+    def kept(self):
+        return self.group.device(f'{self.instance.uuid}_resize_disk')
+
+    def names(self):
+        return [name.removeprefix(self.instance.uuid) for name in self.group.names()]
+
+    def assert_as_it_was(self):
+        self.assertEqual((['_disk'], b'root'), (self.names(), self.content(self.own)))
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+
+    def test_in_place_there_are_two_of_each_disk_until_the_user_is_content(self):
+        sent = self.send()
+        self.assertEqual((b'root', b'root'), (self.content(self.own), self.content(self.kept)))
+        cold_migration.finish(mock.Mock(), mock.Mock(), mock.Mock(instance=self.instance), sent, False, True)
+        self.assertEqual({'disk': diskinfo.DiskInfo('raw', 4 * MIB, group=self.group.name)}, diskinfo.of(self.instance))
+        for _again in range(2):
+            cold_migration.confirm(self.instance)
+            self.assertEqual(['_disk'], self.names())
+
+    def test_back_again_there_is_what_was_kept(self):
+        self.send()
+        with open(self.own, 'r+b') as disk:
+            disk.write(b'else')
+        for _twice in range(2):
+            cold_migration.finish_revert(mock.Mock(), mock.Mock(), mock.Mock(instance=self.instance), True)
+            self.assert_as_it_was()
+
+    def test_sending_may_be_repeated_at_any_point(self):
+        for tool in ('rename', 'create', 'take'):
+            with self.subTest(tool), mock.patch.object(lvm, tool, side_effect=KeyboardInterrupt), \
+                    mock.patch.object(cold_migration, '_go_back'), self.assertRaises(KeyboardInterrupt):
+                self.send()
+            self.send()
+            self.assertEqual((b'root', b'root'), (self.content(self.own), self.content(self.kept)))
+            cold_migration.finish_revert(mock.Mock(), mock.Mock(), mock.Mock(instance=self.instance), True)
+            self.assert_as_it_was()
+
+    def test_what_was_cut_off_is_put_back(self):
+        for tool in ('rename', 'create', 'take'):
+            with self.subTest(tool), mock.patch.object(lvm, tool, side_effect=KeyboardInterrupt), \
+                    mock.patch.object(cold_migration, '_go_back'), self.assertRaises(KeyboardInterrupt):
+                self.send()
+            cold_migration._go_back(mock.Mock(), self.instance, None)
+            self.assert_as_it_was()
+
+    def test_what_an_old_move_kept_is_not_sent(self):
+        os.makedirs(paths.kept(self.instance))
+        lvm.create(self.group.name, f'{self.instance.uuid}_resize_disk', MIB, False)
+        self.send()
+        self.assertEqual(b'root', self.content(self.kept))
+
+    def test_when_it_cannot_be_sent_the_server_is_as_it_was(self):
+        lvm.create(self.group.name, f'{base.make_server().uuid}_disk', 2996 * MIB, False)
+        with self.assertRaisesRegex(exception.InstanceFaultRollback, 'insufficient free space'):
+            self.send()
+        self.assertEqual(b'root', self.content(self.own))
+        self.assertFalse(os.path.exists(paths.kept(self.instance)))
+        self.guest.start.assert_called_once_with()
+
+    def test_they_do_not_leave_their_host(self):
+        with self.assertRaisesRegex(exception.InstanceFaultRollback, 'are volumes in volume group'):
+            self.send(dest='192.0.2.2')
+        cold_migration.power.power_off.assert_not_called()
+
+    def test_a_disk_grows_once(self):
+        sent = self.send(root_gb=1)
+        request = mock.Mock(instance=self.instance, block_device_info=None)
+        cold_migration.finish(mock.Mock(), mock.Mock(), request, sent, True, True)
+        grow = cold_migration.lifecycle.make_here.call_args.kwargs['before_start']
+        grow()
+        before = diskinfo.of(self.instance)
+        self.assertEqual(GIB, before['disk'].size)
+        # Cut off before that was recorded.
+        diskinfo.record(self.instance, 'disk', diskinfo.of_size(before['disk'], 4 * MIB))
+        grow()
+        self.assertEqual(before, diskinfo.of(self.instance))
 
 
 class TestBeside(base.LibvirtCase):

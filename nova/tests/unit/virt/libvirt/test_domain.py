@@ -141,6 +141,21 @@ class TestGuest(base.LibvirtCase):
         self.options('libvirt', disk_cachemodes=['file=unsafe', 'block=none'])
         self.assertEqual('unsafe', self.only(self.make(base.make_server()), config.Disk).cache)
 
+    def test_disks_in_a_volume_group_are_devices(self):
+        server = base.make_server(swap=16)
+        places = blockinfo.layout(server, server.image_meta, None, 'pc')
+        disks = {place.file: diskinfo.DiskInfo('raw', 1, group='vg') for place in places}
+        disks['disk.swap'] = diskinfo.DiskInfo('raw', 1)
+        plan = domain.Plan(server, server.image_meta, model.NetworkInfo(), places, disks, 'pc')
+        for modes, expected in (([], ('none', 'native')), (['block=writeback'], ('writeback', None)),
+                                (['block=directsync', 'file=unsafe'], ('directsync', 'native'))):
+            self.options('libvirt', disk_cachemodes=modes)
+            root, swap = self.devices(domain.guest(base.FakeHost(), plan), config.Disk)
+            self.assertEqual((f'/dev/vg/{server.uuid}_disk', True, *expected),
+                             (root.source, root.is_block, root.cache, root.io))
+            self.assertEqual((False, None), (swap.is_block, swap.io))
+        self.assertEqual('unsafe', swap.cache)
+
     def test_limits_of_the_flavor(self):
         server = base.make_server({'quota:cpu_shares': '100', 'quota:disk_read_iops_sec': '50',
                                    'quota:vif_outbound_average': '1000', 'quota:vif_outbound_peak': '2000',

@@ -191,6 +191,14 @@ class TestBackends(CacheCase):
             imagebackend.backend('raw').create(self.path, self.cached, 1 << 60)
         self.assertFalse(os.path.exists(self.path))
 
+    def test_volumes_need_a_group(self):
+        for name, reason in ((None, 'needs the name of a volume group'), ('a/b', 'no name of a volume group')):
+            self.options('libvirt', images_type='lvm', images_volume_group=name)
+            with self.assertRaisesRegex(exception.ConfigInvalid, rf'\[libvirt\]images_volume_group: .*{reason}'):
+                imagebackend.backend()
+        self.options('libvirt', images_volume_group='vg')
+        self.assertEqual('raw', imagebackend.backend().format)
+
     def test_without_overlays_the_default_is_raw(self):
         self.options(use_cow_images=False)
         self.assertEqual('raw', imagebackend.backend().format)

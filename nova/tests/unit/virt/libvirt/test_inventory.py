@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+from unittest import mock
 
 from nova import exception
+from nova.privsep import lvm
 from nova.tests.unit.virt.libvirt import base
 from nova.virt import power_state
 from nova.virt.libvirt import config, diskinfo, inventory, paths, traits
@@ -60,6 +62,24 @@ class TestInventory(base.LibvirtCase):
             after = inventory.available_resource(Host())['disk_available_least']
         self.assertAlmostEqual(10, before - after, delta=1)
 
+    def test_space_is_that_of_the_volume_group(self):
+        self.options('libvirt', images_type='lvm', images_volume_group='vg')
+        server = base.make_server()
+        os.makedirs(paths.of(server))
+        # Of before, and in another place.
+        diskinfo.record(server, 'disk.eph0', diskinfo.DiskInfo('qcow2', 50 << 30))
+        with open(paths.of(server, 'disk.eph0'), 'w'), \
+                mock.patch.object(lvm, 'space', return_value=[100 << 30, 70 << 30]), \
+                mock.patch.object(lvm, 'volumes', return_value={
+                    f'{server.uuid}_disk': {'size': 10 << 30, 'taken': 4 << 30, 'is_sparse': True}}) as volumes:
+            for least, infos in ((70, {}), (64, {'disk': diskinfo.DiskInfo('raw', 10 << 30, group='vg')})):
+                for name, info in infos.items():
+                    diskinfo.record(server, name, info)
+                found = inventory.available_resource(Host())
+                self.assertEqual((100, 30, least), tuple(found[name] for name in ('local_gb', 'local_gb_used',
+                                                                                  'disk_available_least')))
+        self.assertEqual(2, volumes.call_count, 'asked once each time')
+
     def test_traits_come_from_what_libvirt_says(self):
         class Told(Host):
             capabilities = config.parse("<capabilities><guest><arch name='x86_64'><machine>pc</machine>"
@@ -88,6 +108,9 @@ class TestInventory(base.LibvirtCase):
     def test_containers_need_raw_disks(self):
         self.options('libvirt', virt_type='lxc', images_type='qcow2')
         with self.assertRaisesRegex(exception.ConfigInvalid, 'images_type.*raw'):
+            inventory.require_virt_type(Host())
+        self.options('libvirt', images_type='lvm', images_volume_group='vg')
+        with self.assertRaisesRegex(exception.ConfigInvalid, 'images_type.*files'):
             inventory.require_virt_type(Host())
 
     def test_containers_need_a_short_path(self):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes due: deletions that nobody took back, resizes that nobody confirmed, servers long on the shelf."""
+"""What becomes due: deletions that nobody took back, resizes that nobody confirmed, servers long on the shelf.
+
+What only a host can do waits until it is up: while it is down an order would fail, and be given anew, again and again.
+"""
 
 import datetime
 
@@ -8,6 +11,7 @@ from oslo_utils import timeutils
 
 from nova import exception, objects
 from nova.compute import records, states, vm_states
+from nova.conductor import janitor
 from nova.conf import CONF
 
 LOG = log.getLogger(__name__)
@@ -19,6 +23,10 @@ def _before(seconds):
 
 def _of_state(context, vm_state):
     return objects.InstanceList.get_by_filters(context, {'vm_state': vm_state, 'deleted': False})
+
+
+def _is_up(context, host):
+    return janitor.service_is_up(context, host, 'nova-compute')
 
 
 def _order(manager, context, instance, action, host, method, why, **more):
@@ -58,9 +66,10 @@ def confirm(manager, context):
         except exception.InstanceNotFound:
             migration.change({'status': 'error'}, ['finished'])
             continue
-        if _order(manager, context, instance, 'confirm_resize', migration.source_compute, 'confirm_resize',
-                  'nobody said no to its resize', args={'migration_uuid': migration.uuid},
-                  migration_step=(migration.uuid, 'finished', 'confirming')):
+        host = migration.source_compute
+        if _is_up(context, host) and _order(
+                manager, context, instance, 'confirm_resize', host, 'confirm_resize', 'nobody said no to its resize',
+                args={'migration_uuid': migration.uuid}, migration_step=(migration.uuid, 'finished', 'confirming')):
             yield instance.uuid
 
 
@@ -71,7 +80,8 @@ def offload(manager, context):
     before = _before(CONF.shelved_offload_time)
     for instance in _of_state(context, vm_states.SHELVED):
         shelved_at = (instance.system_metadata or {}).get('shelved_at')
-        if shelved_at and timeutils.parse_isotime(f'{shelved_at}Z') <= before and _order(
-                manager, context, instance, 'shelve_offload', instance.host, 'shelve_offload_instance',
-                f'it was shelved at {shelved_at}'):
+        if not shelved_at or timeutils.parse_isotime(f'{shelved_at}Z') > before:
+            continue
+        if _is_up(context, instance.host) and _order(manager, context, instance, 'shelve_offload', instance.host,
+                                                     'shelve_offload_instance', f'it was shelved at {shelved_at}'):
             yield instance.uuid

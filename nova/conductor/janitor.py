@@ -15,7 +15,7 @@ LOG = log.getLogger(__name__)
 _services = None
 
 
-def _service_is_up(context, host, binary):
+def service_is_up(context, host, binary):
     global _services
     if _services is None:
         _services = servicegroup.API()
@@ -31,7 +31,7 @@ def look_round(manager, context):
         _look_at(manager, context, action)
         yield action.id
     for action in objects.InstanceActionList.waiting(context, CONF.order_lease):
-        if not _service_is_up(context, action.host, action.binary):
+        if not service_is_up(context, action.host, action.binary):
             fail(manager, context, action, f'Host {action.host} is down.', begun=False)
         yield action.id
 
@@ -40,7 +40,7 @@ def _look_at(manager, context, action):
     if action.is_overdue:
         fail(manager, context, action,
              f'{action.action} was not finished within {CONF.action_deadline} seconds and was given up.')
-    elif action.binary == 'nova-compute' and not _service_is_up(context, action.host, action.binary):
+    elif action.binary == 'nova-compute' and not service_is_up(context, action.host, action.binary):
         fail(manager, context, action, f'Host {action.host} went down in the middle of {action.action}.')
     elif action.put_back(f'{action.binary} on {action.owner} gave no sign of life'):
         LOG.warning('%s of server %s was left behind by %s on %s; it is taken up again', action.action,
@@ -87,19 +87,22 @@ def _stop_moving(context, action):
 
 
 def sweep(manager, context):
-    """Give back what servers hold that are gone, or that were never recorded.  Yields what was given back.
+    """Give back what servers hold that are gone, on no host, or never recorded.  Yields what was given back.
 
     There is none of it while everything is written in transactions; but the global tables and a cell's are two, and a
     nova-api that dies between them leaves the first.
     """
     for claim in objects.ClaimList.get_orphans(context):
-        LOG.warning('Server %s is gone and still had a claim on %s; it is given back', claim.instance_uuid, claim.host)
-        objects.Claim.release(context, claim.instance_uuid)
+        if objects.Claim.release_orphaned(context, claim.instance_uuid):
+            LOG.warning('Server %s is gone, or on no host, and still had a claim on %s; it is given back',
+                        claim.instance_uuid, claim.host)
         yield claim.instance_uuid
     for uuid in objects.FixedIPList.get_orphans(context):
         LOG.warning('Server %s is gone and still had addresses; they are given back', uuid)
         objects.FixedIPList.deallocate_for_instance(context, uuid)
         yield uuid
+    if context.cell is not None:
+        return      # what follows is of no cell, and was done
     for uuid in objects.InstanceMappingList.forget_unrecorded(context, CONF.order_lease):
         LOG.warning('Server %s was counted and never recorded; it is not counted any more', uuid)
         yield uuid

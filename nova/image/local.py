@@ -183,15 +183,14 @@ class LocalStore:
             with self._changing(context, image_id) as record:
                 self._require_can_take_content(record)
                 target = undo.enter_context(open(part, 'wb'))
-                undo.callback(transfer.remove, part)
-                undo.callback(self._settle, image_id)
+                undo.callback(self._settle, image_id, target)
                 # Held while we write: who finds it free knows that the writer died.
                 fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 record['status'] = 'saving'
             received = transfer.receive(data, target, formats.inspector(image_id, record['disk_format']))
             with self._locked():
                 record = self._load(image_id)
-                if record is None:  # deleted meanwhile
+                if record is None or not _is_at(part, target):  # deleted meanwhile
                     raise exception.ImageNotFound(image_id=image_id)
                 os.replace(part, self._file(image_id))
                 self._store(dict(record, status='uploading' if staged else 'active',
@@ -221,9 +220,14 @@ class LocalStore:
             return False
         return True
 
-    def _settle(self, image_id):
-        """After an upload, however it ended: an image that got nothing waits again."""
+    def _settle(self, image_id, target):
+        """After an upload, however it ended: an image that got nothing waits again, without what came of it."""
+        part = f'{self._file(image_id)}.part'
         with self._locked():
+            if _is_at(part, target):
+                transfer.remove(part)
+            elif os.path.exists(part):  # another's by now, and so is the record
+                return
             record = self._load(image_id)
             if record is not None and record['status'] == 'saving':
                 self._store(dict(record, status='queued'))
@@ -300,3 +304,11 @@ class LocalStore:
         for name in os.listdir(self.path):
             if name.endswith('.deleted'):
                 self._remove(name.removesuffix('.deleted'))
+
+
+def _is_at(path, file):
+    """Whether the open file is the one that has this name now."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -34,7 +34,8 @@ READ_ONLY = ('id', 'status', 'size', 'virtual_size', 'checksum', 'os_hash_algo',
 FIELDS = (*READ_ONLY, *SETTABLE, 'members', 'properties')
 
 _ID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
-_SORTABLE = frozenset(FIELDS) - {'tags', 'members', 'properties'}
+#: Fields with one value: what lists are sorted by, and filtered by as they are.
+_PLAIN = frozenset(FIELDS) - {'tags', 'members', 'properties'}
 _OPERATORS = {'gt': operator.gt, 'gte': operator.ge, 'lt': operator.lt, 'lte': operator.le, 'eq': operator.eq,
               'neq': operator.ne}
 
@@ -80,7 +81,8 @@ def changed(context, record, given, purge_properties=False):
             record[name] = _CHECKS.get(name, _any)(name, given[name])
     if (record['visibility'] == 'public' and given.get('visibility') == 'public' and not context.is_admin):
         raise exception.ImageNotAuthorized('visibility: only an administrator may make an image public.')
-    if record['owner'] != context.project_id and given.get('owner') and not context.is_admin:
+    # Also to nobody: an image without an owner is everybody's.
+    if record['owner'] != context.project_id and 'owner' in given and not context.is_admin:
         raise exception.ImageNotAuthorized('owner: only an administrator may give an image to another project.')
     _require_formats_agree(record)
     properties = {} if purge_properties else dict(record['properties'])
@@ -221,7 +223,7 @@ def select(context, records, filters=None, sort_keys=('created_at',), sort_dirs=
 
 def _sorted(records, keys, dirs):
     for key in keys:
-        if key not in _SORTABLE:
+        if key not in _PLAIN:
             raise exception.InvalidSortKey(key=key)
     if set(dirs) - {'asc', 'desc'}:
         raise exception.InvalidInput(reason='sort_dir: one of asc, desc is needed.')
@@ -256,7 +258,7 @@ def _test(name, value):
         wanted = value if isinstance(value, bool) else str(value).lower() in ('true', '1', 'yes')
         return lambda record: bool(record[name]) is wanted
     wanted = _alternatives(value)
-    if name in FIELDS:
+    if name in _PLAIN:
         return lambda record: record[name] in wanted
     name = name.removeprefix('property-')
     return lambda record: record['properties'].get(name) in wanted

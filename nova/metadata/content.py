@@ -199,7 +199,7 @@ class InstanceMetadata:
 
     def content(self, name):
         """An injected file by its number."""
-        if not name.isdigit() or int(name) >= len(self.files):
+        if not (name.isascii() and name.isdigit()) or len(name) > 18 or int(name) >= len(self.files):
             raise Missing(name)
         return self.files[int(name)][1]
 

@@ -3,7 +3,7 @@
 
 A host that may have an address is a file in a directory that dnsmasq watches, so that a new one is known at once.
 What dnsmasq has read it forgets only at SIGHUP; that makes it report every lease again, so it is sent seldom: when an
-address gets another owner, and once for all that went since, at the next look.
+address gets another owner, once for all that went since, at the next look, and at the first look of a new process.
 """
 
 import contextlib
@@ -48,6 +48,8 @@ class Server:
         self._command = None
         # Addresses of hosts that dnsmasq may still know and should not.
         self._stale = set()
+        # What one that an earlier process started may still know, that process alone knew.
+        self._inherited = True
 
     # What should be there ---------------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ class Server:
         if self._start_unless_running():
             return
         self._release_strangers({each['address']: each['mac'] for each in given})
-        if changed or gone or self._stale:
+        if changed or gone or self._stale or self._inherited:
             self._reload()
 
     def add(self, given):
@@ -175,11 +177,13 @@ class Server:
         write_file(self._command_file, text)
         self._command = text
         self._stale.clear()
+        self._inherited = False
         return True
 
     def _reload(self):
         LOG.debug('The DHCP server of network %s reads its hosts again', self.network['label'])
         self._stale.clear()
+        self._inherited = False
         root.signal_dnsmasq(self.pid_file, signal.SIGHUP)
 
     def _release_strangers(self, owners):

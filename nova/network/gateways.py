@@ -41,13 +41,15 @@ class Gateways:
 
     # Records ----------------------------------------------------------------------------------------------------------
 
-    def sync(self, networks):
+    def sync(self, read):
         """Have these networks and no others on this host.
 
-        :param networks: what `NetworkList.of_host` returned.
+        :param read: function that gives what `NetworkList.of_host` returns.  It is called here, where no address comes
+            or goes: records that were read before one came would take it away again.
         One network that fails does not keep the others; the first failure is raised at the end.
         """
         with concurrency.lock('gateways'):
+            networks = read()
             wanted = {network['id']: network for network in networks}
             failures = []
             for network_id in sorted(set(self._known()) - set(wanted)):

@@ -56,8 +56,21 @@ class Firewall:
         """
         if network_conf.is_fake(CONF):
             return
+        with _one_at_a_time(instance.uuid):
+            self._apply(instance, network_info)
+
+    def refresh(self, context, instance_uuid):
+        """As `apply`, for what the records say; nothing for a server that is not on this host."""
+        if network_conf.is_fake(CONF):
+            return
+        with _one_at_a_time(instance_uuid):
+            for instance in objects.InstanceList.get_by_uuids(context, [instance_uuid]):
+                if instance.host == CONF.host:
+                    self._apply(instance, instance.get_network_info())
+
+    def _apply(self, instance, network_info):
         if not network_info:
-            self.remove(instance)
+            self._remove(instance)
             return
         ensure_bridges(network_info)
         wanted = _ports_of(network_info, _rules_of([instance])[instance.uuid])
@@ -75,6 +88,10 @@ class Firewall:
         """Forget a server's interfaces.  To be called when the guest is gone; again changes nothing."""
         if network_conf.is_fake(CONF):
             return
+        with _one_at_a_time(instance.uuid):
+            self._remove(instance)
+
+    def _remove(self, instance):
         with concurrency.lock('firewall'):
             self._change([line for port in self._ports.pop(instance.uuid, ()) for line in nft.port_gone(port.device)])
 
@@ -121,6 +138,11 @@ class Firewall:
             with open(self._mark, 'w') as file:
                 file.write(f'{nft.FILTER}\n')
         return self._conntrack
+
+
+def _one_at_a_time(instance_uuid):
+    """Held from reading what a server's filter should be until it is: what was read earlier must not come later."""
+    return concurrency.lock(f'firewall of {instance_uuid}')
 
 
 def choose_conntrack(wanted):
@@ -186,6 +208,5 @@ class FirewallEndpoint:
 
     def refresh(self, context, instance_uuids):
         """Look again at what the security groups of these servers let in."""
-        for instance in objects.InstanceList.get_by_uuids(context, instance_uuids):
-            if instance.host == CONF.host:
-                self._firewall.apply(instance, instance.get_network_info())
+        for uuid in instance_uuids:
+            self._firewall.refresh(context, uuid)

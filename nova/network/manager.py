@@ -9,8 +9,8 @@ import os
 import oslo_messaging
 from oslo_log import log
 
-from nova import concurrency, manager, objects
 from nova import context as nova_context
+from nova import manager, objects
 from nova.conf import CONF
 from nova.conf import network as network_conf
 from nova.network import gateways, leases
@@ -60,8 +60,7 @@ class FlatDHCPManager(manager.Manager):
         self._sync(context)
 
     def _sync(self, context):
-        with concurrency.lock('network records'):
-            self.gateways.sync(objects.NetworkList.of_host(context, self.host))
+        self.gateways.sync(lambda: objects.NetworkList.of_host(context, self.host))
         leased = self.gateways.leases()
         wrong = {each['address']: each['address'] in leased for network in self.gateways.networks.values()
                  for each in network['given'].values() if bool(each['leased']) != (each['address'] in leased)}

@@ -9,7 +9,7 @@ conductor.
 import datetime
 import functools
 
-from oslo_utils import versionutils
+from oslo_utils import timeutils, versionutils
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import exception as ovo_exception
 
@@ -53,6 +53,11 @@ def naive(value):
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
+
+
+def moment(value):
+    """An argument of a remotable method as `naive` has it: on the wire a moment becomes text."""
+    return naive(timeutils.parse_isotime(value) if isinstance(value, str) else value)
 
 
 def retried(function):

@@ -87,11 +87,14 @@ class CellMappingList(base.NovaObjectList):
         return cls.of(context, list(_cache['cells']))
 
     @classmethod
-    def to_ask(cls, context):
-        """The cells a list of servers has to ask, each database once; None stands for the configured one."""
+    def to_ask(cls, context, placing=False):
+        """The cells that have servers, each database once; None stands for the configured one.
+
+        :param placing: only those that take new ones: the servers of a disabled cell go on.
+        """
         seen, cells = {None}, [None]
         for cell in cls.get_all(context):
-            if cell.database_connection not in seen and not cell.disabled:
+            if cell.database_connection not in seen and not (placing and cell.disabled):
                 seen.add(cell.database_connection)
                 cells.append(cell)
         return cells
@@ -221,16 +224,24 @@ class InstanceMappingList(base.NovaObjectList):
     def forget_unrecorded(cls, context, older_than_s):
         """Forget servers without a cell that are in no table of servers though they were asked for some time ago.
 
-        Looks at the newest only: the others were looked at before.  Returns their UUIDs.
+        Looks at the newest only: the others were looked at before.  All cells are asked, and while one of them does not
+        answer none is forgotten.  Returns their UUIDs.
         """
         with db.session.api_reader(context) as conn:
             waiting = db.mappings.unplaced(conn, db.leases.since(older_than_s))
         if not waiting:
             return []
-        with db.session.reader(context) as conn:
+
+        def recorded(in_cell):
             c = db.instances.instances.c
-            known = {row['uuid'] for row in db.instances.select(conn, [c.uuid.in_(waiting), c.deleted == 0], [], None,
-                                                                [c.uuid])}
+            with db.session.reader(in_cell) as conn:
+                rows = db.instances.select(conn, [c.uuid.in_(waiting), c.deleted == 0], [], None, [c.uuid])
+            return {row['uuid'] for row in rows}
+
+        answers, down = ask_each(context, recorded)
+        if down:
+            return []
+        known = set().union(*(uuids for _cell, uuids in answers))
         lost = [uuid for uuid in waiting if uuid not in known]
         with db.session.api_writer(context) as conn:
             for uuid in lost:

@@ -2,6 +2,7 @@
 """Claims: what a server has been promised of a node."""
 
 from nova import db
+from nova.conf import CONF
 from nova.objects import base, fields
 
 
@@ -54,6 +55,13 @@ class Claim(base.NovaObject):
 
     @base.remotable_classmethod
     @base.retried
+    def release_orphaned(cls, context, instance_uuid):
+        """Give back the claims that `ClaimList.get_orphans` found, unless the server needs them by now; how many."""
+        with db.session.writer(context) as conn:
+            return db.claims.release_orphaned(conn, db.instances.instances, instance_uuid)
+
+    @base.remotable_classmethod
+    @base.retried
     def release_unplaced(cls, context, instance_uuids):
         """Give back what those of the servers that no host has taken were promised by a try that was cut off.
 
@@ -102,7 +110,7 @@ class ClaimList(base.NovaObjectList):
 
     @base.remotable_classmethod
     def get_orphans(cls, context):
-        """Claims of servers that are gone; none is right."""
+        """Claims of servers that are gone, or on no host nor on the way to one; none is right."""
         with db.session.reader(context) as conn:
-            rows = db.claims.orphans(conn, db.instances.instances)
+            rows = db.claims.orphans(conn, db.instances.instances, db.leases.since(CONF.order_lease))
         return cls.of(context, [Claim.from_row(context, row) for row in rows])

@@ -77,12 +77,19 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def deallocate(self):
-        """It is nobody's again.  Raises FloatingIpAssociated while it is bound."""
+        """It is nobody's again.  Raises FloatingIpAssociated while it is bound.
+
+        Raises FloatingIpNotFound when it is not this project's any more: somebody gave it back meanwhile.
+        """
         c = db.networks.floating_ips.c
         with db.session.writer(self._context) as conn:
-            if not db.networks.update_floating(conn, self.address, {'project_id': None, 'auto_assigned': False},
-                                               c.fixed_ip_id.is_(None)):
-                raise FloatingIpAssociated(address=self.address)
+            if db.networks.update_floating(conn, self.address, {'project_id': None, 'auto_assigned': False},
+                                           c.fixed_ip_id.is_(None), c.project_id == self.project_id):
+                return
+            rows = db.networks.floating_with_fixed(conn, c.address == self.address)
+        if not rows or rows[0]['project_id'] != self.project_id:
+            raise FloatingIpNotFound(address=self.address)
+        raise FloatingIpAssociated(address=self.address)
 
     @base.remotable
     @base.retried
@@ -98,7 +105,7 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
             if fixed is None:
                 raise exception.FixedIpNotFound(address=fixed_address)
             if not db.networks.update_floating(conn, self.address, {'fixed_ip_id': fixed['id'], 'host': host},
-                                               c.fixed_ip_id.is_(None)):
+                                               c.fixed_ip_id.is_(None), c.project_id == self.project_id):
                 raise FloatingIpAssociated(address=self.address)
             virtual_interface.store_network_info(conn, fixed['instance_uuid'])
 
@@ -107,7 +114,8 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
     def disassociate(self):
         """Bind it to nothing; again changes nothing."""
         with db.session.writer(self._context) as conn:
-            db.networks.update_floating(conn, self.address, {'fixed_ip_id': None, 'host': None})
+            db.networks.update_floating(conn, self.address, {'fixed_ip_id': None, 'host': None},
+                                        db.networks.floating_ips.c.project_id == self.project_id)
             if self.instance_uuid:
                 virtual_interface.store_network_info(conn, self.instance_uuid)
 

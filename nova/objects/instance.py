@@ -174,6 +174,23 @@ class Instance(base.TimestampedObject, base.NovaObject):
 
     @base.remotable
     @base.retried
+    def keep_password(self, parts):
+        """Keep in `system_metadata` what a guest left, {name: part}, unless there is one; returns whether it was kept.
+
+        Raises InstanceNotFound when the server is gone.
+        """
+        with db.session.writer(self._context) as conn:
+            row = db.instances.lock_metadata(conn, self.uuid)
+            if row is None:
+                raise exception.InstanceNotFound(instance_id=self.uuid)
+            kept = row['system_metadata'] or {}
+            if any(kept.get(name) for name in parts):
+                return False
+            guarded_update(conn, self.uuid, {'system_metadata': {**kept, **parts}})
+        return True
+
+    @base.remotable
+    @base.retried
     def destroy(self):
         """Delete the server, its disks' records, claims and mapping.  Raises InstanceNotFound when it is gone."""
         with db.session.writer(self._context) as conn:
@@ -314,8 +331,8 @@ class InstanceList(base.NovaObjectList):
         :param start, end: UTC, naive.  :param marker: uuid of the last one seen.
         """
         with db.session.reader(context) as conn:
-            rows = db.instances.active_between(conn, base.naive(start), base.naive(end), project_id, limit, marker,
-                                               host)
+            rows = db.instances.active_between(conn, base.moment(start), base.moment(end), project_id,
+                                               limit, marker, host)
             return cls.of(context, load_all(context, conn, rows))
 
     @base.remotable_classmethod

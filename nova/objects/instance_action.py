@@ -141,32 +141,45 @@ class InstanceAction(base.NovaObject):
         :param fault: {code, message, details, user_details, host} to show on the server, or None.
         :param result: 'Success' or 'Error'.
         :param destroy: delete the server's records instead.
-        Returns False when the order was not this owner's any more (it was taken over); nothing is stored then.
+        Returns False when the order was not this owner's any more (it was taken over); nothing is stored then.  A
+        success may be told again: it is stored once.
         """
         failed = result != 'Success'
         with db.session.writer(self._context) as conn:
             now = db.types.utcnow()
-            if not db.actions.change(conn, self.id, {
+            if db.actions.change(conn, self.id, {
                     'state': db.actions.DONE, 'finish_time': now, 'message': FAILED if failed else None,
                     'args': None, 'context': None}, self.owner_start_id):
+                self._note_end(conn, {'finish_time': now, 'result': result, 'details': details,
+                                      'traceback': traceback}, failed)
+                self._store_end(conn, values, fault, destroy, expected_task_state)
+            elif failed or not self._has_succeeded(conn):
                 return False
-            step = {'finish_time': now, 'result': result, 'details': details, 'traceback': traceback}
-            if not db.actions.finish_events(conn, self.id, step) and failed:
-                # Nobody had taken it up; the reason is told all the same.
-                db.actions.start_event(conn, {**step, 'action_id': self.id, 'host': self.host, 'event':
-                                              f'{(self.binary or "").removeprefix("nova-")}_{self.method}'})
-            try:
-                if destroy:
-                    instance.delete_rows(conn, self.instance_uuid, instance.stored(values or {}))
-                elif values:
-                    instance.guarded_update(conn, self.instance_uuid, values, expected_task_state)
-            except exception.InstanceNotFound:
-                pass    # deleted meanwhile: there is nothing left to store it on
-            if fault is not None:
-                db.instances.add_fault(conn, {'instance_uuid': self.instance_uuid, **fault})
         if destroy:
             instance.forget_globally(self._context, self.instance_uuid)
         return True
+
+    def _note_end(self, conn, step, failed):
+        if not db.actions.finish_events(conn, self.id, step) and failed:
+            # Nobody had taken it up; the reason is told all the same.
+            db.actions.start_event(conn, {**step, 'action_id': self.id, 'host': self.host, 'event':
+                                          f'{(self.binary or "").removeprefix("nova-")}_{self.method}'})
+
+    def _store_end(self, conn, values, fault, destroy, expected_task_state):
+        try:
+            if destroy:
+                instance.delete_rows(conn, self.instance_uuid, instance.stored(values or {}))
+            elif values:
+                instance.guarded_update(conn, self.instance_uuid, values, expected_task_state)
+        except exception.InstanceNotFound:
+            pass    # deleted meanwhile: there is nothing left to store it on
+        if fault is not None:
+            db.instances.add_fault(conn, {'instance_uuid': self.instance_uuid, **fault})
+
+    def _has_succeeded(self, conn):
+        """Whether this owner's success is recorded already, and who asks has not heard of it."""
+        row, _server = db.actions.with_server(conn, self.id)
+        return (row['state'], row['message'], row['owner_start_id']) == (db.actions.DONE, None, self.owner_start_id)
 
     def hand_over(self, binary, host, method, args=None, values=None, details=None, result='Success'):
         """Give the order to another service: this step is done, the action is not.

@@ -46,14 +46,19 @@ class InstanceGroup(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
-    @base.retried
     def destroy(self):
         """Its members stay, in no group.  Raises InstanceGroupNotFound."""
+        # Each by itself: the first, done again, would not find the group any more.
+        self._delete()
+        cells.ask_each(self._context, self._forget)
+
+    @base.retried
+    def _delete(self):
         with db.session.api_writer(self._context) as conn:
             if not db.groups.delete(conn, self.id):
                 raise exception.InstanceGroupNotFound(group_uuid=self.uuid)
-        cells.ask_each(self._context, self._forget)
 
+    @base.retried
     def _forget(self, in_cell):
         with db.session.writer(in_cell) as conn:
             db.claims.forget_group(conn, self.uuid)

@@ -99,17 +99,25 @@ class Service(base.TimestampedObject, base.NovaObject):
         self.obj_reset_changes()
 
     @base.remotable
-    @base.retried
     def destroy(self):
         """Forget the service, its compute nodes and, for nova-compute, the host's mapping."""
+        # Each by itself: the first, done again, would not find the service any more.
+        self._delete()
+        if self.binary == 'nova-compute':
+            self._unmap_host()
+
+    @base.retried
+    def _delete(self):
         with db.session.writer(self._context) as conn:
             if not db.services.soft_delete(conn, self.id):
                 raise exception.ServiceNotFound(service_id=self.id)
             if self.binary == 'nova-compute':
                 db.compute_nodes.delete_of_host(conn, self.host)
-        if self.binary == 'nova-compute':
-            with db.session.api_writer(self._context) as conn:
-                db.mappings.delete_host(conn, self.host)
+
+    @base.retried
+    def _unmap_host(self):
+        with db.session.api_writer(self._context) as conn:
+            db.mappings.delete_host(conn, self.host)
 
 
 @base.register

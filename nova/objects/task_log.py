@@ -28,20 +28,20 @@ class TaskLog(base.TimestampedObject, base.NovaObject):
         """
         try:
             with db.session.writer(context) as conn:
-                db.task_log.insert(conn, {'task_name': name, 'host': host, 'period_beginning': base.naive(begin),
-                                          'period_ending': base.naive(end), 'state': RUNNING, 'message': ''})
+                db.task_log.insert(conn, {'task_name': name, 'host': host, 'period_beginning': base.moment(begin),
+                                          'period_ending': base.moment(end), 'state': RUNNING, 'message': ''})
             return True
         except db_exc.DBDuplicateEntry:
             with db.session.reader(context) as conn:
                 return any(row['host'] == host and row['state'] == RUNNING for row in db.task_log.select(
-                    conn, name, base.naive(begin), base.naive(end)))
+                    conn, name, base.moment(begin), base.moment(end)))
 
     @base.remotable_classmethod
     @base.retried
     def note(cls, context, name, host, begin, end, values):
         """Store how far a host came: any of `state`, `task_items`, `errors`, `message`."""
         with db.session.writer(context) as conn:
-            db.task_log.update(conn, name, host, base.naive(begin), base.naive(end), values)
+            db.task_log.update(conn, name, host, base.moment(begin), base.moment(end), values)
 
 
 @base.register
@@ -53,4 +53,4 @@ class TaskLogList(base.NovaObjectList):
         """Of all hosts, for one period."""
         with db.session.reader(context) as conn:
             return cls.of(context, [TaskLog.from_row(context, row) for row in db.task_log.select(
-                conn, name, base.naive(begin), base.naive(end))])
+                conn, name, base.moment(begin), base.moment(end))])

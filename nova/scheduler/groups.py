@@ -33,5 +33,9 @@ def guard(request):
     if request.group_policy not in ('affinity', 'anti-affinity'):
         return None
     group = request.spec.instance_group
-    members = objects.InstanceGroup.get_by_uuid(nova_context.get_admin_context(), group.uuid).members
+    try:
+        members = objects.InstanceGroup.get_by_uuid(nova_context.get_admin_context(), group.uuid).members
+    except exception.InstanceGroupNotFound:
+        # It was deleted since, and its servers are in none.
+        return None
     return {'uuid': group.uuid, 'policy': request.group_policy, 'members': members, 'limit': request.group_limit}

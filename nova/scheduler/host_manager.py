@@ -15,6 +15,7 @@ import time
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 from nova import concurrency, objects
 from nova import context as nova_context
@@ -251,6 +252,9 @@ class _Marker:
         for moment in moments:
             if moment is not None and moment.tzinfo is not None:
                 moment = moment.replace(tzinfo=None)        # UTC, as in the database
+            if moment is not None:
+                # One of a clock that is ahead would hide what others write until then.
+                moment = min(moment, timeutils.utcnow())
             if moment is not None and (self.moment is None or moment > self.moment):
                 self.moment, self._advanced_at, self._is_sure = moment, time.monotonic(), False
 
@@ -332,10 +336,10 @@ class HostManager:
             begun = time.monotonic()
             # A context of its own: the caller's may be in a transaction, and is some user's.
             context = nova_context.get_admin_context()
-            cells = {cell.uuid if cell is not None else None: cell for cell in objects.CellMappingList.to_ask(context)}
+            cells = {cell.uuid if cell is not None else None: cell
+                     for cell in objects.CellMappingList.to_ask(context, placing=True)}
             for gone in set(self._views) - set(cells):
-                del self._views[gone]
-                self._columns = None
+                self._drop_all(self._views.pop(gone))
             for uuid, cell in cells.items():
                 self._refresh_cell(context, self._views.setdefault(uuid, _CellView(cell)))
             self._refresh_aggregates(context)
@@ -349,13 +353,13 @@ class HostManager:
                 else:
                     self._read_changes(cell_context, view)
         except db_exc.DBError as exc:
+            # The marks may be past rows that were not read.
+            view.loaded_at = None
             if view.cell is None:
                 raise
             # The other cells go on; the hosts of this one come back with it.
             LOG.warning('Cell %s does not answer; its hosts take no servers: %s', view.cell.name, exc)
-            view.hosts.clear()
-            view.loaded_at = None
-            self._columns = None
+            self._drop_all(view)
 
     def _read_all(self, context, view):
         begun = time.monotonic()
@@ -459,8 +463,15 @@ class HostManager:
         self._columns = None
 
     def _drop(self, view, node_id):
-        self._dirty.discard(view.hosts.pop(node_id))
+        host = view.hosts.pop(node_id)
+        # A request that is under way may hold it yet, and what that changes is in no column.
+        host.on_change = None
+        self._dirty.discard(host)
         self._columns = None
+
+    def _drop_all(self, view):
+        for node_id in list(view.hosts):
+            self._drop(view, node_id)
 
     # Aggregates ......................................................................................................
 

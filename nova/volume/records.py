@@ -139,8 +139,9 @@ class LocalVolumes:
     def get_snapshot(self, context, snapshot_id):
         return objects.VolumeSnapshot.get_by_id(context, snapshot_id)
 
-    def get_all_snapshots(self, context):
-        return objects.VolumeSnapshotList.get_by_project(context, context.project_id).objects
+    def get_all_snapshots(self, context, all_projects=False):
+        found = objects.VolumeSnapshotList.get_by_project(context, None if all_projects else context.project_id)
+        return found.objects
 
     def create_snapshot(self, context, volume_id, name=None, description=None, force=False):
         volume = self.get(context, volume_id)

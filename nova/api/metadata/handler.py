@@ -10,7 +10,7 @@ import hmac
 
 from oslo_log import log
 
-from nova import exception, objects
+from nova import exception
 from nova.api.metadata import base
 from nova.conf import CONF
 
@@ -91,18 +91,17 @@ class Handler:
             return known.encode()
         if environ['REQUEST_METHOD'] != 'POST':
             raise Refused(400, 'A password can be read or posted.')
-        if known:
-            raise Refused(409, 'The password is set already.')
         length = int(environ.get('CONTENT_LENGTH') or 0)
         if length > _PASSWORD_PARTS * _PASSWORD_PART:
             raise Refused(400, f'The password must not be longer than {_PASSWORD_PARTS * _PASSWORD_PART} bytes.')
         text = environ['wsgi.input'].read(length).decode('ascii', 'replace')
-        instance = objects.Instance.get_by_uuid(found.instance._context, found.instance.uuid)
-        instance.system_metadata = {**instance.system_metadata, **{
+        # The record at hand may be older than what another worker was told.
+        is_first = found.instance.keep_password({
             f'password_{part}': text[part * _PASSWORD_PART:(part + 1) * _PASSWORD_PART]
-            for part in range(_PASSWORD_PARTS)}}
-        instance.save()
-        self.cache.forget(found.address, instance.uuid)
+            for part in range(_PASSWORD_PARTS)})
+        self.cache.forget(found.instance.uuid)
+        if not is_first:
+            raise Refused(409, 'The password is set already.')
         return b''
 
 

@@ -64,7 +64,8 @@ def _undo_proxy(environ):
         environ['wsgi.url_scheme'] = scheme
     if host:
         host = _first(host)
-        environ['HTTP_HOST'] = f'{host}:{port}' if port and port.isdigit() and ':' not in host else host
+        is_number = port and port.isascii() and port.isdigit()
+        environ['HTTP_HOST'] = f'{host}:{port}' if is_number and ':' not in host else host
     if prefix:
         environ['SCRIPT_NAME'] = _first(prefix).rstrip('/')
     if client:

@@ -30,9 +30,11 @@ def network_view(network):
 
 
 def subnet_view(network):
-    cidr = netaddr.IPNetwork(network.cidr)
+    # With both families the subnet that is shown is the one addresses are given from.
+    cidr = netaddr.IPNetwork(network.cidr or network.cidr_v6)
     return {'id': network.uuid, 'name': network.label, 'network_id': network.uuid, 'ip_version': cidr.version,
-            'cidr': network.cidr, 'gateway_ip': network.gateway, 'enable_dhcp': network.enable_dhcp,
+            'cidr': str(cidr), 'gateway_ip': network.gateway if network.cidr else network.gateway_v6,
+            'enable_dhcp': network.enable_dhcp,
             'allocation_pools': [{'start': network.dhcp_start or str(cidr[2]), 'end': str(cidr[-2])}],
             'dns_nameservers': [dns for dns in (network.dns1, network.dns2) if dns], 'host_routes': [],
             'project_id': network.project_id or '', 'tenant_id': network.project_id or '', 'description': '',

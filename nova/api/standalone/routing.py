@@ -88,10 +88,8 @@ class Call:
 
     def paging(self, most=1000, default=1000):
         """(limit, marker) of the query."""
-        limit = self.req.GET.get('limit', default)
-        if not str(limit).isdigit():
-            raise exception.InvalidInput(reason=f'limit: {limit!r} is not a whole number.')
-        return min(int(limit), most), self.req.GET.get('marker')
+        limit = whole_number('limit', self.req.GET.get('limit', default))
+        return min(limit, most), self.req.GET.get('marker')
 
     @property
     def url(self):
@@ -109,6 +107,15 @@ class Call:
         """:raises PolicyNotAuthorized: the caller has none of these roles."""
         if not self.context.is_admin and not set(roles) & set(self.context.roles):
             raise exception.NotAuthorized(f'One of the roles {", ".join(roles)} is needed.')
+
+
+def whole_number(name, value):
+    """Of a number or its decimal digits.  Raises InvalidInput."""
+    text = str(value)
+    # There are digits that are no numbers, and numbers that are too long to read.
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise exception.InvalidInput(reason=f'{name}: {text[:80]!r} is not a whole number.')
+    return int(text)
 
 
 def answer(body=None, status=200, headers=(), content_type='application/json'):

@@ -118,8 +118,11 @@ class Directory:
         password = str(settings.get('password') or '')
         if not password.startswith('$2'):
             raise _wrong(f'{where}.password', 'must be a bcrypt hash (python -m nova.api.standalone.users prints one)')
-        roles = {self._project_id(where, project): _with_implied(names)
-                 for project, names in (settings.get('roles') or {}).items()}
+        granted = settings.get('roles') or {}
+        if not isinstance(granted, dict):
+            raise _wrong(f'{where}.roles', 'must be a map, project: roles')
+        roles = {self._project_id(where, project): _with_implied(f'{where}.roles.{project}', names)
+                 for project, names in granted.items()}
         default = settings.get('default_project')
         if default is None and len(roles) == 1:
             default = next(iter(roles))
@@ -157,8 +160,10 @@ def _require_known(where, settings, known):
             raise _wrong(f'{where}.{name}', f'is not one of {", ".join(known)}')
 
 
-def _with_implied(names):
-    names = [names] if isinstance(names, str) else list(names or ())
+def _with_implied(where, names):
+    names = [names] if isinstance(names, str) else names or ()
+    if not isinstance(names, (list, tuple, set, dict)) or any(isinstance(name, (list, dict)) for name in names):
+        raise _wrong(where, 'must be a role or a list of roles')
     return tuple(sorted({str(role) for name in names for role in (name, *IMPLIED.get(name, ()))}))
 
 

@@ -81,12 +81,12 @@ class VolumeDoor:
         return lambda call: {name: []}
 
     def limits(self, call):
-        return views.limits_view(self._volumes(call), self.store.get_all_snapshots(call.context))
+        return views.limits_view(self._volumes(call), self._snapshots(call))
 
     def quotas(self, call, project_id):
         self._require_sight(call, project_id)
         volumes = [each for each in views.volumes_of(call.context, True) if each.project_id == project_id]
-        snapshots = [each for each in self.store.get_all_snapshots(call.context) if each.project_id == project_id]
+        snapshots = [each for each in self.store.get_all_snapshots(call.context, True) if each.project_id == project_id]
         return views.quota_view(project_id, volumes, snapshots, views.flag_in(call.req.GET, 'usage'))
 
     def default_quotas(self, call, project_id):
@@ -100,11 +100,15 @@ class VolumeDoor:
 
     # Volumes ----------------------------------------------------------------------------------------------------------
 
-    def _volumes(self, call):
-        everybody = call.req.GET.get('all_tenants', '').lower() in ('1', 'true')
-        if everybody:
+    @staticmethod
+    def _wants_all_projects(call):
+        wanted = call.req.GET.get('all_tenants', '').lower() in ('1', 'true')
+        if wanted:
             call.require_role('admin')
-        return self.store.get_all(call.context, everybody)
+        return wanted
+
+    def _volumes(self, call):
+        return self.store.get_all(call.context, self._wants_all_projects(call))
 
     def list(self, call):
         return self._listed(call, 'volumes', self._shown(call), ('id', 'name', 'links'))
@@ -119,10 +123,8 @@ class VolumeDoor:
     def _listed(call, name, shown, fields=None):
         """A page of a list, with a link to the next one."""
         limit, marker = call.paging()
-        offset = call.req.GET.get('offset', '0')
-        if not offset.isdigit():
-            raise exception.InvalidInput(reason=f'offset: {offset!r} is not a whole number.')
-        found, more = views.page(views.selected(shown, call.req.GET), limit, marker, int(offset))
+        offset = routing.whole_number('offset', call.req.GET.get('offset', 0))
+        found, more = views.page(views.selected(shown, call.req.GET), limit, marker, offset)
         body = {name: [{key: view[key] for key in fields} for view in found] if fields else found}
         if more and found:
             query = [(key, value) for key, value in call.req.GET.items() if key not in ('marker', 'offset')]
@@ -165,7 +167,7 @@ class VolumeDoor:
         call.require_role(*routing.WRITERS)
         if views.flag_in(call.req.GET, 'cascade'):
             self.store.get(call.context, volume_id)
-            for each in self.store.get_all_snapshots(call.context):
+            for each in self.store.get_all_snapshots(call.context, call.context.is_admin):
                 if each.volume_id == volume_id:
                     self.store.delete_snapshot(call.context, each.id)
         self.store.delete(call.context, volume_id)
@@ -248,11 +250,11 @@ class VolumeDoor:
 
     # Snapshots --------------------------------------------------------------------------------------------------------
 
+    def _snapshots(self, call):
+        return self.store.get_all_snapshots(call.context, self._wants_all_projects(call))
+
     def list_snapshots(self, call):
-        if call.req.GET.get('all_tenants', '').lower() in ('1', 'true'):
-            call.require_role('admin')
-        shown = [views.snapshot_view(each) for each in self.store.get_all_snapshots(call.context)]
-        return self._listed(call, 'snapshots', shown)
+        return self._listed(call, 'snapshots', [views.snapshot_view(each) for each in self._snapshots(call)])
 
     def show_snapshot(self, call, snapshot_id):
         return {'snapshot': views.snapshot_view(self.store.get_snapshot(call.context, snapshot_id))}

@@ -2,7 +2,7 @@
 """Volumes and snapshots as the Block Storage API 3.0 words them, and what may be given of them."""
 
 from nova import exception, objects
-from nova.api.standalone import users
+from nova.api.standalone import routing, users
 from nova.conf import CONF
 
 MAX_TEXT = 255
@@ -102,9 +102,10 @@ def size_in(given, name, required=True):
     value = given.get(name)
     if value is None and not required:
         return None
-    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit() or int(value) < 1:
+    found = 0 if isinstance(value, bool) else routing.whole_number(name, value)
+    if found < 1:
         raise exception.InvalidInput(reason=f'{name}: a whole number of GiB is needed.')
-    return int(value)
+    return found
 
 
 def metadata_in(given):

@@ -67,7 +67,7 @@ def list_cells(context):
 @arg('--disable', action='store_true')
 @arg('--enable', action='store_true')
 def update_cell(context, cell_uuid, disable, enable, **values):
-    """Change a cell."""
+    """Change a cell.  A disabled one takes no new servers; those that it has go on."""
     cell = objects.CellMapping.get_by_uuid(context, cell_uuid)
     cell._context = context
     for name, value in values.items():

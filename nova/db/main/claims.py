@@ -382,10 +382,26 @@ def check(conn):
     return wrong
 
 
-def orphans(conn, instances):
-    """Claims of servers that are gone: [claim row], empty is right.
+def orphans(conn, instances, before):
+    """Claims that no server needs: [claim row], empty is right.
 
+    Those of servers that are gone; and those made before a moment for servers that are on no host and not on the way to
+    one: the scheduler's answer came when nobody waited for it any more.
     :param instances: the table of servers (`nova.db.main.instances.instances`).
     """
-    alive = sa.select(instances.c.uuid).where(instances.c.deleted == 0)
-    return conn.execute(sa.select(*claims.columns).where(claims.c.instance_uuid.not_in(alive))).mappings().all()
+    c, s = claims.c, instances.c
+    alive = sa.select(s.uuid).where(s.deleted == 0)
+    idle = alive.where(s.host.is_(None), s.task_state.is_(None))
+    return conn.execute(sa.select(*claims.columns).where(sa.or_(
+        c.instance_uuid.not_in(alive),
+        sa.and_(c.migration_uuid == '', c.created_at < before, c.instance_uuid.in_(idle))))).mappings().all()
+
+
+def release_orphaned(conn, instances, instance_uuid):
+    """Give back what a server has been promised, unless it is on a host, or on the way to one; returns how many."""
+    s = instances.c
+    server = conn.execute(sa.select(s.host, s.task_state).where(s.uuid == instance_uuid, s.deleted == 0)
+                          .with_for_update()).first()
+    if server is not None and (server.host is not None or server.task_state is not None):
+        return 0
+    return release(conn, instance_uuid)

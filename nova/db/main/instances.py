@@ -214,8 +214,9 @@ def active_between(conn, start, end, project_id=None, limit=None, marker=None, h
 
 
 def lock_metadata(conn, uuid):
-    """The metadata of a server, whose row is held until the transaction ends; None when it is gone."""
-    return conn.execute(sa.select(instances.c.metadata).where(instances.c.uuid == uuid, instances.c.deleted == 0)
+    """Both metadata of a server, whose row is held until the transaction ends; None when it is gone."""
+    return conn.execute(sa.select(instances.c.metadata, instances.c.system_metadata)
+                        .where(instances.c.uuid == uuid, instances.c.deleted == 0)
                         .with_for_update()).mappings().one_or_none()
 
 

@@ -94,7 +94,7 @@ def words(site, member):
     assert member.call('DELETE', f'/servers/{delta["id"]}').status_code == 204
     member.gone(delta['id'])
     mine = site.client().get(f'/servers/{alpha["id"]}')['server']
-    return {'alpha': alpha['id'], 'image': harness.IMAGE_ID, 'other': OTHER_IMAGE,
+    return {'alpha': alpha['id'], 'beta': beta['id'], 'image': harness.IMAGE_ID, 'other': OTHER_IMAGE,
             'reservation': mine['OS-EXT-SRV-ATTR:reservation_id']}
 
 
@@ -143,9 +143,27 @@ def test_sort_keys(site, words, key, direction):
     assert seen == whole
 
 
+@pytest.mark.parametrize('query, names', [
+    ('ip=^10[.]8[.]0[.]5$&limit=1', 'a'), ('ip=^10[.]8&limit=1', 'b'), ('ip6=^fd00&limit=2', 'ba'),
+    ('ip=^10[.]8&limit=1&marker={beta}', 'a'), ('ip=^10[.]8&limit=0', '')])
+def test_a_page_of_servers_by_address_is_a_page_of_those_that_have_it(member, words, query, names):
+    assert found(member, query, words) == names
+
+
 @pytest.mark.parametrize('query, names', ORDERS)
 def test_orders(member, words, query, names):
     assert found(member, query, words) == names
+
+
+@pytest.mark.parametrize('query, version, names', [
+    ('sort_key=id&sort_key=display_name&sort_dir=desc&sort_dir=asc', '2.74', 'abc'),
+    ('sort_key=id&sort_key=display_name&sort_dir=asc&sort_dir=desc', '2.74', 'cba'),
+    ('sort_key=id&sort_key=display_name&sort_dir=asc', '2.74', 'abc'),
+    ('sort_key=vcpus&sort_dir=asc&sort_key=vm_state&sort_dir=desc&sort_key=display_name&sort_dir=asc', '2.74', 'cab'),
+    ('sort_key=locked&sort_key=display_name&sort_dir=desc&sort_dir=asc', '2.72', 'abc'),
+    ('sort_key=locked&sort_key=display_name&sort_dir=desc&sort_dir=asc', '2.73', 'bac')])
+def test_a_sort_key_without_effect_takes_its_direction_with_it(member, words, query, version, names):
+    assert found(member, query, words, version) == names
 
 
 @pytest.mark.parametrize('key', IGNORED)

@@ -115,7 +115,8 @@ def test_the_documents_of_a_server(site, server, address):
 
 @pytest.mark.parametrize('path', ['/latest/nothing', '/1999-01-01/meta-data', '/openstack/2011-01-01', '/nowhere',
                                   '/openstack/latest/vendor.json', '/openstack/2012-08-10/network_data.json',
-                                  '/openstack/content/0000', '/latest/meta-data/hostname/more'])
+                                  '/openstack/content/0000', '/openstack/content/%B2',
+                                  '/latest/meta-data/hostname/more'])
 def test_what_there_is_not(site, address, path):
     assert ask(site, path, address).status_code == 404
 

@@ -131,7 +131,8 @@ def test_openstacksdk(site, store):
     ('POST', '/snapshots', {'snapshot': {'volume_id': 'none'}}, 404), ('GET', '/volumes/none', None, 404),
     ('POST', '/snapshots', {'snapshot': {'volume_id': 'none', 'metadata': {'a': 'b'}}}, 400),
     ('GET', '/volumes?sort=colour', None, 400), ('GET', '/volumes?marker=none', None, 400),
-    ('GET', '/volumes?all_tenants=1', None, 403), ('POST', '/volumes/none/action', {'os-fly': {}}, 400),
+    ('GET', '/volumes?all_tenants=1', None, 403), ('GET', '/snapshots?all_tenants=1', None, 403),
+    ('POST', '/volumes/none/action', {'os-fly': {}}, 400),
     ('POST', '/volumes/none/action', {'os-reset_status': {'status': 'error'}}, 403), ('GET', '/types/x', None, 404),
     ('GET', '/os-quota-sets/of-others', None, 403), ('PATCH', '/volumes', None, 405)])
 def test_what_is_refused(site, method, path, body, status):
@@ -139,6 +140,25 @@ def test_what_is_refused(site, method, path, body, status):
     assert answer.status_code == status, answer.text
     ((_name, fault),) = answer.json().items()
     assert fault['code'] == status
+
+
+@pytest.mark.parametrize('number', ['²', '٣', '-1', '1.5', '', '9' * 19, '9' * 5000], ids=range(7))
+def test_what_is_no_number(site, number):
+    door = site.door()
+    for path in (f'/{name}?{query}={number}' for name in ('volumes', 'snapshots') for query in ('limit', 'offset')):
+        answer = door('GET', path)
+        assert answer.status_code == 400, (path[:80], answer.text)
+    assert door('POST', '/volumes', {'volume': {'size': number}}).status_code == 400
+    images = requests.get(f'{site.cloud.url}/image/v2/images?limit={number}', timeout=30,
+                          headers={'X-Auth-Token': site.connect().auth_token})
+    assert images.status_code == 400
+
+
+@pytest.mark.parametrize('name', ['tags', 'members', 'properties'])
+def test_images_are_not_found_by_what_is_no_filter(site, name):
+    answer = requests.get(f'{site.cloud.url}/image/v2/images?{name}=x', timeout=30,
+                          headers={'X-Auth-Token': site.connect().auth_token})
+    assert (answer.status_code, answer.json().get('images')) == (200, [])
 
 
 def test_what_is_said_of_a_volumes_image(site, store):
@@ -177,6 +197,30 @@ def test_projects_and_roles_are_kept_apart(site, store):
         assert site.door(user)(method, path).status_code == status, (user, path)
     assert site.door('rita')('POST', '/volumes', {'volume': {'size': 1}}).status_code == 403
     assert site.door('bob')('GET', '/volumes').json() == {'volumes': []}
+
+
+def test_administrators_see_the_snapshots_of_all_projects_and_delete_them_with_their_volume(site, store):
+    volume = store.create_volume(size=1)
+    store.create_snapshot(volume_id=volume.id, name='of the owner')
+    root = site.door('root')
+    made = root('POST', '/snapshots', {'snapshot': {'volume_id': volume.id, 'name': 'of root'}})
+    assert made.status_code == 202, made.text
+    bob = site.door('bob')
+    others = bob('POST', '/volumes', {'volume': {'size': 1}}).json()['volume']['id']
+    assert bob('POST', '/snapshots', {'snapshot': {'volume_id': others, 'name': 'of bob'}}).status_code == 202
+
+    def names(path):
+        return {each['name'] for each in root('GET', path).json()['snapshots']}
+    assert names('/snapshots?all_tenants=1') == {'of the owner', 'of root', 'of bob'}
+    assert 'of bob' not in names('/snapshots')
+    assert [len(root('GET', f'/snapshots?all_tenants=1&volume_id={each}').json()['snapshots'])
+            for each in (volume.id, others)] == [2, 1]
+    project = site.connect('bob').current_project_id
+    assert root('GET', f'/os-quota-sets/{project}?usage=true').json()['quota_set']['snapshots']['in_use'] == 1
+    assert root('GET', '/limits?all_tenants=1').json()['limits']['absolute']['totalSnapshotsUsed'] == 3
+    for each in (volume.id, others):
+        assert root('DELETE', f'/volumes/{each}?cascade=true').status_code == 202
+    assert names('/snapshots?all_tenants=1') == set()
 
 
 def test_versions_are_negotiated(site):

@@ -322,6 +322,20 @@ def test_a_start_forgets_what_went_meanwhile(site, host):
     assert guest.dhcp(tries=2) is None
 
 
+def test_an_address_that_was_given_back_before_a_start_goes_to_its_new_owner_after_it(site):
+    host = site.host('h1')
+    host.do("api.create(context, 'tiny', '10.0.0.0/30'); manager.setup_networks(context)")
+    uuid, (vif,) = host.boot('old')
+    guest = site.guest(host, vif)
+    assert guest.dhcp()['ip'] == '10.0.0.2'
+    host.delete(uuid)
+    guest.unplug()
+    host.kill()
+    host.start()    # the DHCP server has run on, and knows the old owner
+    _, (vif,) = host.boot('new')
+    assert site.guest(host, vif).dhcp()['ip'] == '10.0.0.2'
+
+
 def test_a_dhcp_server_that_died_is_started_again(site, host):
     _, (vif,) = host.boot()
     host.run('sh', '-c', f'kill -9 {" ".join(host.dnsmasq())}')

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 
 import pytest
 
@@ -85,6 +86,47 @@ def test_a_connection_lost_in_the_middle_leaves_the_image_waiting(store, user):
     with pytest.raises(OSError, match='gone'):
         store.upload(user, image['id'], broken())
     assert store.show(user, image['id'])['status'] == 'queued'
+
+
+def test_an_image_waits_again_when_nothing_of_the_lost_upload_is_left(store, user, monkeypatch):
+    seen = []
+
+    def remove(path, real=local.transfer.remove):
+        seen.append((os.path.basename(path), local.LocalStore(store.path).show(user, image['id'])['status']))
+        real(path)
+    monkeypatch.setattr(local.transfer, 'remove', remove)
+    image = store.create(user, RAW)
+    with pytest.raises(exception.ImageUnacceptable):
+        store.upload(user, image['id'], [b'QFI\xfb' + bytes(1000)])
+    assert seen == [(f'{image["id"]}.part', 'saving')]
+    assert store.show(user, image['id'])['status'] == 'queued'
+    assert files(store) == [f'{image["id"]}.json']
+
+
+def test_a_lost_upload_leaves_alone_who_came_after_it(store, user):
+    image = store.create(user, RAW)
+
+    def outer():
+        yield b'x'
+        store.delete(user, image['id'])
+        store.create(user, dict(RAW, id=image['id']))
+        upload = threading.Thread(target=lambda: done.append(
+            local.LocalStore(store.path).upload(user, image['id'], inner())))
+        upload.start()
+        threads.append(upload)
+        assert begun.wait(30)
+
+    def inner():
+        yield b'later'
+        begun.set()
+        assert lost.wait(30)
+    begun, lost, threads, done = threading.Event(), threading.Event(), [], []
+    with pytest.raises(exception.ImageNotFound):
+        store.upload(user, image['id'], outer())
+    lost.set()
+    threads[0].join(30)
+    assert [found['size'] for found in done] == [5]
+    assert b''.join(store.download(user, image['id'])) == b'later'
 
 
 def test_a_second_upload_at_the_same_time_is_refused(store, user):
@@ -223,6 +265,11 @@ def test_lists_filter_sort_and_page(store, user):
     assert names(filters={'size_min': '4000', 'size_max': 4000}, limit=2, **by_name) == ['a', 'b']
     assert names(filters={'status': 'active'}, marker=b['id'], **by_name) == ['c']
     assert store.list(user, {'property-os': 'linux'}) == store.list(user, {'os': 'linux'}) == [queued]
+    for name in ('tags', 'members', 'properties'):     # of an image's own fields only those with one value are filters
+        assert names(filters={name: 'a'}) == []
+        named = store.create(user, {'name': name, 'properties': {name: 'x'}})
+        assert names(filters={name: 'x'}) == [name]
+        store.delete(user, named['id'])
     assert names(filters={'changes-since': '2100-01-01T00:00:00Z'}) == []
     assert len(names(filters={'created_at': 'gt:2000-01-01T00:00:00Z'})) == 4
     for wrong in ({'filters': {'size_min': 'x'}}, {'sort_keys': ('members',)}, {'sort_dirs': ('up',)},
@@ -262,3 +309,15 @@ def test_zeros_take_no_room_and_copies_keep_the_holes(store, user, tmp_path):
     store.fetch(user, image['id'], target)
     for path in (store.data_path(user, image['id']), target):
         assert os.stat(path).st_size == 65536 + (64 << 20) and os.stat(path).st_blocks * 512 < 1 << 20
+
+
+@pytest.mark.parametrize('owner', [None, '', 'p2'])
+def test_only_an_administrator_takes_the_owner_from_an_image(store, user, stranger, admin, owner):
+    image = make(store, user, visibility='private')
+    with pytest.raises(exception.ImageNotAuthorized, match='owner'):
+        store.update(user, image['id'], {'owner': owner})
+    with pytest.raises(exception.ImageNotAuthorized, match='owner'):
+        store.create(user, dict(RAW, owner=owner))
+    assert store.list(stranger) == []
+    store.update(user, image['id'], {'owner': 'p1', 'name': 'mine'})
+    assert store.update(admin, image['id'], {'owner': owner})['owner'] == owner

@@ -334,6 +334,31 @@ def test_a_floating_address_is_taken_bound_and_given_back(networks):
     assert networks.get_floating_ips(context) == []
 
 
+def test_a_floating_address_that_was_given_back_meanwhile_stays_with_its_next_owner(networks):
+    make(networks)
+    server = a_server()
+    allocate(server)
+    server.refresh()
+    networks.create_floating_ips(databases.admin(), '192.0.2.1/32')
+    address = networks.allocate_floating_ip(databases.member('first')).address
+    stale = networks.get_floating_ip_by_address(databases.member('first'), address)
+    networks.release_floating_ip(databases.member('first'), address)
+    owner = databases.member()
+    assert networks.allocate_floating_ip(owner).address == address
+    with pytest.raises(exception.NotFound):
+        stale.deallocate()
+    with pytest.raises(exception.Conflict):
+        stale.associate('10.0.0.2', None)
+    networks.associate_floating_ip(owner, server, address)
+    stale.disassociate()
+    with pytest.raises(exception.NotFound):
+        stale.deallocate()
+    mine = networks.get_floating_ip_by_address(owner, address)
+    assert (mine.project_id, mine.instance_uuid) == ('project', server.uuid)
+    with pytest.raises(exception.Conflict):
+        mine.deallocate()
+
+
 def test_reserving_an_address(networks):
     make(networks)
     found = networks.get_fixed_ip_by_address(databases.admin(), '10.0.0.2')

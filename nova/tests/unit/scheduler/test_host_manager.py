@@ -3,9 +3,10 @@ import datetime
 import time
 from unittest import mock
 
+from oslo_db import exception as db_exc
 from oslo_utils import uuidutils
 
-from nova import db, objects, servicegroup
+from nova import context, db, objects, servicegroup
 from nova.db.types import utcnow
 from nova.objects import cell as cell_objects
 from nova.scheduler import host_manager, request
@@ -168,6 +169,25 @@ class TestHostManager(world.World):
         next(iter(self.hosts._views.values())).loaded_at -= 3600
         self.assertEqual(1, self.state('h1').total_usable_ram_mb)
 
+    def test_what_a_failing_database_kept_back_is_read_when_it_answers(self):
+        self.add_old_host('h1')
+        self.names()
+        self.add_host('h2', updated_at=utcnow() - datetime.timedelta(minutes=30))
+        self.add_host('h3')
+        with mock.patch.object(objects.ComputeNodeList, 'get_by_ids', side_effect=db_exc.DBConnectionError), \
+                self.assertRaises(db_exc.DBConnectionError):
+            self.names()
+        self.assertEqual(['h1', 'h2', 'h3'], self.names())
+
+    def test_a_clock_that_was_ahead_hides_nothing_once_it_is_right(self):
+        self.add_host('h1')
+        h2 = self.add_host('h2', updated_at=utcnow() + datetime.timedelta(hours=1))
+        self.names()
+        self.change(h2, memory_mb=2)
+        self.assertEqual(2, self.state('h2').total_usable_ram_mb)
+        self.add_host('h3')
+        self.assertEqual(['h1', 'h2', 'h3'], self.names())
+
     def test_promises_are_kept_beside_the_rows(self):
         h1 = self.add_host('h1')
         host = self.state('h1')
@@ -226,3 +246,44 @@ class TestHostManager(world.World):
         self.add_host('h3')
         self.names()
         self.assertEqual(3, len(self.hosts.columns().hosts))
+
+    def test_a_request_that_holds_a_host_which_is_gone_hurts_no_other(self):
+        self.addCleanup(setattr, host_manager, 'COLUMNS_FROM', host_manager.COLUMNS_FROM)
+        host_manager.COLUMNS_FROM = 1
+        self.add_host('h1')
+        h2 = self.add_host('h2')
+        host = self.state('h2')
+        host.consume(request.Amounts(1, 96, 0))
+        with db.session.writer(self.context) as conn:
+            db.compute_nodes.soft_delete(conn, h2)
+        self.names()
+        self.assertEqual(1, len(self.hosts.columns().hosts))
+        # Only now the first request hears that its claim could not be made.
+        host.release(request.Amounts(1, 96, 0))
+        self.assertEqual([4096], list(self.hosts.columns().memory_mb_free))
+
+    def test_the_same_where_the_whole_cell_is_gone(self):
+        self.addCleanup(setattr, host_manager, 'COLUMNS_FROM', host_manager.COLUMNS_FROM)
+        host_manager.COLUMNS_FROM = 1
+        far = self.make_database()
+        db.main.base.Base.metadata.create_all(db.session.engine(far))
+        cell = objects.CellMapping(self.context, uuid=uuidutils.generate_uuid(), name='far', database_connection=far)
+        cell.create()
+        self.addCleanup(cell_objects.forget_cache)
+        self.add_host('h1')
+        with context.target_cell(self.context, cell) as there, db.session.writer(there) as conn:
+            db.compute_nodes.insert(conn, {'uuid': uuidutils.generate_uuid(), 'host': 'h2', 'hypervisor_hostname': 'h2',
+                                           'supported_hv_specs': []})
+        for loss in ('away', 'forgotten'):
+            host = self.state('h2')
+            host.consume(request.Amounts(1, 0, 0))
+            if loss == 'away':
+                with mock.patch.object(objects.ComputeNodeList, 'marks_since', side_effect=db_exc.DBConnectionError), \
+                        mock.patch.object(self.hosts._views[None].nodes_seen, 'moment', None):
+                    self.names()
+            else:
+                cell.destroy()
+                self.names()
+            self.assertEqual(1, len(self.hosts.columns().hosts))
+            host.release(request.Amounts(1, 0, 0))
+            self.assertEqual(1, len(self.hosts.columns().hosts), loss)

@@ -126,6 +126,16 @@ class TestSelectDestinations(world.World):
             self.select()
         self.assertEqual(4096, self.manager.host_manager.get_all_host_states()[0].memory_mb_free)
 
+    def test_a_server_whose_group_is_gone_is_placed_like_one_without(self):
+        self.add_host('h1')
+        self.start()
+        for policy in ('affinity', 'anti-affinity'):
+            group = objects.InstanceGroup(self.context, name='g', project_id='p', user_id='u', policy=policy, rules={})
+            group.create()
+            known = objects.InstanceGroup.get_by_uuid(self.context, group.uuid)
+            group.destroy()
+            self.assertEqual([['h1']], self.select(instance_group=known), policy)
+
     def test_a_server_asked_for_again_has_one_claim(self):
         node = self.add_host('h1', memory_mb=1024)
         self.start()

@@ -28,11 +28,11 @@ ADMINS = ('access_ip_v4', 'access_ip_v6', 'auto_disk_config', 'deleted', 'soft_d
           'display_description', 'display_name', 'host', 'hostname', 'image_ref', 'kernel_id', 'launch_index',
           'locked_by', 'node', 'project_id', 'tenant_id', 'ramdisk_id', 'root_device_name', 'uuid',
           *(name for name, since in EVERYBODY.items() if since != '2.1'))
-#: Without effect until 2.74, refused from 2.75.
+#: Without effect until 2.74, refused from 2.75.  `locked` sorts from 2.73.
 IGNORED_SORT_KEYS = frozenset((
     'architecture', 'cell_name', 'cleaned', 'default_ephemeral_device', 'default_swap_device', 'deleted', 'deleted_at',
-    'disable_terminate', 'ephemeral_gb', 'ephemeral_key_uuid', 'id', 'key_data', 'launched_on', 'memory_mb', 'os_type',
-    'reservation_id', 'root_gb', 'shutdown_terminate', 'user_data', 'vcpus', 'vm_mode'))
+    'disable_terminate', 'ephemeral_gb', 'ephemeral_key_uuid', 'id', 'key_data', 'launched_on', 'locked', 'memory_mb',
+    'os_type', 'reservation_id', 'root_gb', 'shutdown_terminate', 'user_data', 'vcpus', 'vm_mode'))
 SORT_KEYS = frozenset((
     'access_ip_v4', 'access_ip_v6', 'auto_disk_config', 'availability_zone', 'config_drive', 'created_at',
     'display_description', 'display_name', 'host', 'hostname', 'image_ref', 'instance_type_id', 'kernel_id', 'key_name',
@@ -101,17 +101,18 @@ def sorting(context, query, minor):
     for direction in dirs:
         if direction not in ('asc', 'desc'):
             raise Refused(f"sort_dir: {direction!r} is not allowed. It must be 'asc' or 'desc'.")
+    dirs += [dirs[0] if dirs else 'desc'] * (len(keys) - len(dirs))
     wanted = []
-    for key in keys:
+    # A key without effect takes its direction with it.
+    for key, direction in zip(keys, dirs, strict=False):
         known = key in SORT_KEYS or (key == 'locked' and minor >= microversions.minor('2.73'))
         if key in ADMIN_SORT_KEYS and not context.is_admin:
             raise exception.NotAuthorized(f'Only administrators can sort servers by {key}')
         if known:
-            wanted.append(key)
+            wanted.append((key, direction))
         elif key not in IGNORED_SORT_KEYS or minor >= microversions.minor('2.75'):
             raise Refused(f'sort_key: {key!r} is not a key that servers can be sorted by.')
-    dirs += [dirs[0] if dirs else 'desc'] * (len(wanted) - len(dirs))
-    return wanted or None, dirs[:len(wanted)] or None
+    return ([key for key, _direction in wanted], [direction for _key, direction in wanted]) if wanted else (None, None)
 
 
 def filters(context, query, minor, admin_filters, all_projects):

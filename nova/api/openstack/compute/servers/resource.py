@@ -74,11 +74,13 @@ class Servers(wsgi.Resource):
             return []
         extras = tuple(name for name in instance_obj.EXTRAS if name in needs)
         columns = sorted(({*needs, *_ALWAYS, *(['host'] if 'host_status' in needs else [])}) & _COLUMNS)
+        limit = query['limit']
         if query.get('ip') or query.get('ip6'):
-            columns = sorted({*columns, 'network_info'})
-        servers, down = self.compute.get_all(context, filters, query['limit'], query.get('marker'), sort_keys,
-                                              sort_dirs, extras, columns)
-        servers = queries.by_address(servers, query)
+            # The page is cut after the addresses were looked at: the servers that match may be the last of all.
+            columns, limit = sorted({*columns, 'network_info'}), None
+        servers, down = self.compute.get_all(context, filters, limit, query.get('marker'), sort_keys, sort_dirs,
+                                             extras, columns)
+        servers = queries.by_address(servers, query)[:query['limit']]
         if 'host_status' in needs:
             self.hosts.tell(context, servers)
         if down and down_cells.wanted(query, minor):

@@ -7,7 +7,7 @@ from oslo_log import log
 
 from nova import concurrency, exception, objects
 from nova.compute import block_devices, consoles, task_states, volume_usage, volumes
-from nova.compute.operations import carries_out
+from nova.compute.operations import carries_out, insist
 
 LOG = log.getLogger(__name__)
 
@@ -87,9 +87,12 @@ class _Transfer:
         op.tidy(op.host.driver.cleanup, context, instance, network_info, bdi, destroy_disks=True,
                 migrate_data=migrate_data, destroy_vifs=False)
         op.tidy(volumes.disconnect_too, op.host, context, op.bdms)
-        self.migration.arrive('completed')
-        op.ends(host=dest, node=self.migration.dest_node, compute_id=self.migration.dest_compute_id,
-                power_state=self.power_state, placement=self.migration.dest_placement)
+        place = {'host': dest, 'node': self.migration.dest_node, 'compute_id': self.migration.dest_compute_id,
+                 'placement': self.migration.dest_placement}
+        # Whatever becomes of the order: its new host would remove a guest that is another's by the records.
+        insist(op.action.update_instance, place)
+        insist(self.migration.arrive, 'completed')
+        op.ends(**place, power_state=self.power_state)
         op.expects(task_states.MIGRATING)
 
     def _welcome(self, context, instance, dest, block_migration):

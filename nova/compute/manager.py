@@ -210,7 +210,11 @@ class ComputeManager(manager.Manager):
 
     def _follow(self, event):
         if event.uuid in self.busy:
-            return      # what goes on with it says itself how it ends
+            if event.transition != virt_event.EVENT_LIFECYCLE_STOPPED:
+                return      # what goes on with it says itself how it ends
+            # It may have stopped by itself, and what goes on with it may be no matter of power.
+            with concurrency.lock(f'server {event.uuid}'):
+                pass
         context = nova_context.get_admin_context()
         try:
             instance = objects.Instance.get_by_uuid(context, event.uuid)
@@ -235,7 +239,7 @@ class ComputeManager(manager.Manager):
     def _sync_power_state(self, context, instance):
         if instance.uuid in self.busy:
             return
-        power_sync.sync(instance, power_sync.of_guest(self.driver, instance))
+        power_sync.look(self.host, self.driver, instance)
         if instance.vm_state == vm_states.STOPPED:
             shares.follow(self, context, instance)
 

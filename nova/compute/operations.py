@@ -166,8 +166,8 @@ class Operation:
     def succeed(self):
         if not self._settled:
             values = {**self._no_task(), **self._ends}
-            if not self.action.finish(values, destroy=self._destroys, details=self.details,
-                                      expected_task_state=self._expected):
+            if not insist(self.action.finish, values, destroy=self._destroys, details=self.details,
+                          expected_task_state=self._expected):
                 raise exception.OrderLost(action_id=self.action.id)
             self._trust({**values, 'deleted': True, 'deleted_at': timeutils.utcnow(with_timezone=True)}
                         if self._destroys else values)
@@ -221,6 +221,18 @@ class Operation:
             return True
         return bool(self.instance.deleted) or (self.action.action != 'delete' and
                                                self.instance.task_state in task_states.DELETING_STATES)
+
+
+def insist(function, *args, **kwargs):
+    """What the function, which may be repeated, answers; asked again for as long as no answer comes.
+
+    For what there is no way back from: without an answer nobody knows whether it is recorded.
+    """
+    while True:
+        try:
+            return function(*args, **kwargs)
+        except oslo_messaging.MessagingTimeout as exc:
+            LOG.warning('Nobody confirmed that the end of an operation is recorded (%s); asking again', exc)
 
 
 def _state_of(action):

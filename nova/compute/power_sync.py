@@ -31,6 +31,25 @@ def of_guest(driver, instance):
         return power_state.NOSTATE
 
 
+def look(host, driver, instance):
+    """Record what the hypervisor says of a server of this host, if it is another thing than what is recorded.
+
+    :param instance: as recorded some time ago: what was done with it since is not undone.
+    """
+    if not _differs(instance, of_guest(driver, instance)):
+        return
+    try:
+        instance.refresh()
+    except exception.InstanceNotFound:
+        return
+    if instance.host == host and not instance.deleted:
+        sync(instance, of_guest(driver, instance))
+
+
+def _differs(instance, seen):
+    return (instance.vm_state, seen) in FOLLOWED or instance.power_state != seen
+
+
 def sync(instance, seen):
     """Record what the hypervisor says of a server that nothing is going on with; whether anything changed.
 
@@ -39,18 +58,18 @@ def sync(instance, seen):
     """
     if instance.task_state is not None or instance.vm_state in (vm_states.BUILDING, vm_states.ERROR):
         return False
-    before = notifications.state_of(instance)
-    followed = FOLLOWED.get((instance.vm_state, seen))
-    if followed is None and instance.power_state == seen:
+    if not _differs(instance, seen):
         return False
+    before, vm_state = notifications.state_of(instance), instance.vm_state
+    followed = FOLLOWED.get((vm_state, seen))
     if followed is not None:
         LOG.info('Server %s: the guest is %s by itself, it was recorded as %s', instance.uuid, followed,
                  instance.vm_state)
         instance.vm_state = followed
     instance.power_state = seen
     try:
-        instance.save(expected_task_state=[None])
-    except (exception.UnexpectedTaskState, exception.InstanceNotFound):
+        instance.save(expected_task_state=[None], expected_vm_state=vm_state)
+    except (exception.UnexpectedTaskState, exception.UnexpectedVMState, exception.InstanceNotFound):
         LOG.debug('Server %s is being worked on; its power state is looked at later', instance.uuid)
         return False
     notifications.changed(instance._context, instance, before, binary='nova-compute', host=instance.host)

@@ -54,15 +54,16 @@ class ResourceTracker:
         self._failed_builds += 1
         self.report(context)
         limit = CONF.compute.consecutive_build_service_disable_threshold
-        if limit and self._failed_builds == limit:
+        # More than that: of builds side by side, or after an administrator enabled the host.
+        if limit and self._failed_builds >= limit:
             service = objects.Service.get_by_args(context, self.host, 'nova-compute')
             if not service.disabled:
                 service.disabled = True
-                service.disabled_reason = f'{limit} builds failed here in a row.'
+                service.disabled_reason = f'{self._failed_builds} builds failed here in a row.'
                 service.save()
                 tell.service(context, 'update', service, 'nova-compute', self.host)
                 LOG.error('%d builds failed in a row: this host takes no more servers until an administrator enables '
-                          'it', limit)
+                          'it', self._failed_builds)
 
     def _values(self, node):
         found = self.driver.get_available_resource(node)

@@ -4,11 +4,13 @@
 import datetime
 import types
 
+import oslo_messaging
 import pytest
 
 from nova import concurrency, db, exception, objects
 from nova.compute import operations, records, states, task_states
 from nova.conductor import janitor
+from nova.conductor.tasks import build
 from nova.db import session
 from nova.tests import database as make
 
@@ -170,7 +172,7 @@ class TestJanitor:
             db.actions.change(conn, action_id, values)
 
     def tidy(self, monkeypatch, up):
-        monkeypatch.setattr(janitor, '_service_is_up', lambda *a: up)
+        monkeypatch.setattr(janitor, 'service_is_up', lambda *a: up)
         terminated = []
         manager = types.SimpleNamespace(terminate_instance=lambda context, action_id: terminated.append(action_id))
         list(janitor.look_round(manager, make.admin()))
@@ -216,3 +218,64 @@ class TestJanitor:
         assert objects.Quotas.server_usage(make.admin(), 'project')['instances'] == 2
         assert list(janitor.sweep(None, make.admin())) == ['lost']
         assert objects.Quotas.server_usage(make.admin(), 'project')['instances'] == 1
+
+    def claim(self, uuid, **values):
+        """Claim 1 CPU of a host for a server, a long time ago."""
+        with session.writer(make.admin()) as conn:
+            node = db.compute_nodes.insert(conn, {'uuid': f'node of {uuid[:8]}', 'host': uuid, 'vcpus': 4,
+                                                  'hypervisor_hostname': 'n'})
+            assert db.claims.claim(conn, node, uuid, 1, 0, 0, uuid, 'n')
+            conn.execute(db.claims.claims.update().where(db.claims.claims.c.instance_uuid == uuid)
+                         .values({'created_at': self.long_ago, **values}))
+
+    def test_a_server_that_found_no_host_holds_nothing_of_one(self, database):
+        (server,), (action_id,) = make.servers()
+
+        def select(context, spec, uuids, **_more):
+            self.claim(uuids[0])
+            raise oslo_messaging.MessagingTimeout       # the scheduler's answer was lost
+        host = service('nova-conductor', 'c1')
+        host.scheduler_rpcapi = types.SimpleNamespace(select_destinations=select)
+        build.schedule_and_build(host, make.admin(), [action_id])
+        assert (shown(server).vm_state, shown(server).host) == ('error', None)
+        assert list(janitor.sweep(None, make.admin())) == [server.uuid]
+        assert not objects.ClaimList.get_by_instances(make.admin(), [server.uuid]).objects
+        assert objects.Claim.check(make.admin()) == []
+
+    @pytest.mark.parametrize('values, claimed', [
+        ({'host': None, 'task_state': 'scheduling', 'vm_state': 'building'}, {}),
+        ({'host': None, 'task_state': 'unshelving', 'vm_state': 'shelved_offloaded'}, {}),
+        ({'host': 'h1'}, {}), ({'host': None}, {'created_at': db.types.utcnow() + datetime.timedelta(hours=1)})])
+    def test_other_servers_keep_their_claims(self, database, values, claimed):
+        server = make.server(**values)
+        self.claim(server.uuid, **claimed)
+        assert list(janitor.sweep(None, make.admin())) == []
+
+    def test_a_server_that_gets_a_host_meanwhile_keeps_its_claim(self, database):
+        server = make.server(host=None)
+        self.claim(server.uuid)
+        found = objects.ClaimList.get_orphans(make.admin()).objects
+        with session.writer(make.admin()) as conn:
+            db.instances.update(conn, server.uuid, {'task_state': 'unshelving'})
+        assert [objects.Claim.release_orphaned(make.admin(), claim.instance_uuid) for claim in found] == [0]
+
+    def test_what_another_cell_does_not_know_is_not_lost(self, database, tmp_path):
+        server = make.server()
+        with session.api_writer(make.admin()) as conn:
+            db.mappings.update_instance(conn, server.uuid, {'created_at': self.long_ago})
+        far = f'sqlite:///{tmp_path}/far.sqlite'
+        db.main.base.Base.metadata.create_all(session.engine(far))
+        cell = objects.CellMapping(make.admin(), uuid='00000000-0000-0000-0000-000000000002', name='far',
+                                   database_connection=far)
+        cell.create()
+        assert list(objects.cell.in_each(make.admin(), lambda in_cell: janitor.sweep(None, in_cell))) == []
+        assert objects.Quotas.server_usage(make.admin(), 'project')['instances'] == 1
+        assert objects.RequestSpec.get_by_instance_uuid(make.admin(), server.uuid).instance_uuid == server.uuid
+
+    def test_nothing_is_lost_while_a_cell_is_down(self, database):
+        with session.api_writer(make.admin()) as conn:
+            db.mappings.insert_instances(conn, [{'instance_uuid': 'away', 'project_id': 'project', 'cores': 1, 'ram': 1,
+                                                 'created_at': self.long_ago}])
+        objects.CellMapping(make.admin(), uuid='00000000-0000-0000-0000-000000000002', name='far',
+                            database_connection='sqlite:////no/such/directory/far.sqlite').create()
+        assert list(janitor.sweep(None, make.admin())) == []

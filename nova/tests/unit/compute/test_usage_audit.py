@@ -4,11 +4,14 @@
 import datetime
 
 import pytest
+from oslo_serialization import jsonutils
 
 from nova import context as nova_context
 from nova import objects
 from nova.compute import usage_audit
+from nova.conductor import manager
 from nova.conf import CONF
+from nova.objects import base
 from nova.tests import database as make
 
 NOW = datetime.datetime(2026, 3, 10, 14, 25, 30)   # noqa: DTZ001  naive UTC, as the databases have it
@@ -66,3 +69,34 @@ def test_an_audit_that_was_cut_off_is_done_again(servers):
     usage_audit.run('one', context, lambda context, server, begin, end: seen.append(server.uuid))
     assert len(seen) == 2
     assert usage_audit.summary(context)['num_hosts_done'] == 1
+
+
+class Wire:
+    """The conductor, as a host without a database has it: all that is said to it, and by it, crosses as JSON."""
+
+    def __init__(self, monkeypatch):
+        self._conductor = manager.ConductorManager.__new__(manager.ConductorManager)
+        self._monkeypatch = monkeypatch
+
+    def _cross(self, what):
+        serializer = base.NovaObjectSerializer()
+        context = nova_context.get_admin_context()
+        return serializer.deserialize_entity(context, jsonutils.loads(jsonutils.dumps(
+            serializer.serialize_entity(context, what))))
+
+    def object_class_action_versions(self, context, objname, objmethod, object_versions, args, kwargs):
+        with self._monkeypatch.context() as there:
+            there.setattr(base.NovaObject, 'indirection_api', None)
+            return self._cross(self._conductor.object_class_action_versions(
+                context, objname, objmethod, object_versions, *self._cross([args, kwargs])))
+
+
+def test_a_host_without_a_database_audits_its_servers(servers, monkeypatch):
+    context, seen = nova_context.get_admin_context(), []
+    with monkeypatch.context() as host:
+        host.setattr(base.NovaObject, 'indirection_api', Wire(monkeypatch))
+        usage_audit.run('one', context, lambda context, server, begin, end: seen.append(server.uuid))
+        usage_audit.run('one', context, lambda *a: pytest.fail('this was done'))
+    assert sorted(seen) == sorted(server.uuid for server in servers)
+    log = usage_audit.summary(context)['log']['one']
+    assert (log['state'], log['instances'], log['errors']) == ('DONE', 2, 0)

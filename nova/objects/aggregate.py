@@ -60,8 +60,12 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def add_host(self, host):
-        with db.session.api_writer(self._context) as conn:
-            db.aggregates.add_host(conn, self.id, host)
+        """Raises Conflict: it is in there, since a moment ago perhaps."""
+        try:
+            with db.session.api_writer(self._context) as conn:
+                db.aggregates.add_host(conn, self.id, host)
+        except db_exc.DBDuplicateEntry as exc:
+            raise exception.Conflict(f'Host {host} is in aggregate {self.name} already') from exc
         self.trust('hosts', [*self.hosts, host])
 
     @base.remotable

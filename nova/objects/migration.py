@@ -4,6 +4,7 @@
 from oslo_utils import uuidutils
 
 from nova import db, exception
+from nova.conf import CONF
 from nova.objects import base, fields
 
 #: Types.
@@ -77,6 +78,19 @@ class Migration(base.TimestampedObject, base.NovaObject):
             for name, value in values.items():
                 self.trust(name, value)
         return done
+
+    @base.remotable
+    @base.retried
+    def report(self, figures):
+        """Store how far a live migration has come: it takes as long as its guest is large, and who reports is not late.
+
+        What ends one that does not get on is its hypervisor's to decide.
+        """
+        with db.session.writer(self._context) as conn:
+            db.migration_records.update(conn, self.uuid, figures)
+            db.actions.put_off(conn, self.instance_uuid, LIVE, db.leases.until(CONF.action_deadline))
+        for name, value in figures.items():
+            self.trust(name, value)
 
     @base.remotable
     @base.retried

@@ -165,6 +165,13 @@ def renew(conn, start_id, lease_until):
                         .values(lease_until=lease_until, updated_at=c.updated_at)).rowcount
 
 
+def put_off(conn, instance_uuid, action, deadline):
+    """Give a server's order of this kind that is being worked on until then."""
+    c = actions.c
+    conn.execute(actions.update().where(c.instance_uuid == instance_uuid, c.action == action, c.state == RUNNING)
+                 .values(deadline=deadline, updated_at=c.updated_at))
+
+
 def pending(conn, binary, host, older_than, start_id, held_since):
     """Orders for this service that nobody took since `older_than`, or that its start holds since `held_since`."""
     c = actions.c

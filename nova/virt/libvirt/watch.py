@@ -108,7 +108,7 @@ class Watcher:
             return
         self._reported = now
         figures = {name: int(job[name]) for name in _FIGURES if name in job}
-        self.migration.change(figures)
+        self.migration.report(figures)
         LOG.debug('Live migration of %s: %s', self.guest.uuid, figures)
 
     def _time_is_up(self, limit):

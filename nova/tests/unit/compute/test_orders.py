@@ -12,6 +12,7 @@ from nova.compute import operations, records, states, task_states
 from nova.conductor import janitor
 from nova.conductor.tasks import build
 from nova.db import session
+from nova.objects import migration
 from nova.tests import database as make
 
 
@@ -201,6 +202,20 @@ class TestJanitor:
         self.tidy(monkeypatch, up=True)
         assert journal(server).state == 'done'
         assert shown(server).task_state is None
+
+    def test_a_live_migration_that_reports_is_not_late(self, database, monkeypatch):
+        server = make.server()
+        action_id = order(make.member(), server, 'live_migrate', 'live_migration')
+        objects.InstanceAction.take(make.admin(), action_id, 'nova-compute', 'h1', 's', 'e')
+        self.expire(action_id, deadline=self.long_ago)
+        with session.writer(make.admin()) as conn:
+            number = db.migration_records.insert(conn, migration.new_values(
+                make.admin(), server, migration.LIVE, 'running'))
+        moving = objects.Migration.get_by_id_and_instance(make.admin(), number, server.uuid)
+        moving.report({'memory_remaining': 5})
+        assert self.tidy(monkeypatch, up=True) == []
+        assert journal(server).state == 'running'
+        assert objects.Migration.get_by_uuid(make.admin(), moving.uuid).memory_remaining == 5
 
     def test_a_deletion_on_a_host_that_is_down_is_carried_out_in_the_records(self, database, monkeypatch):
         server = make.server()

@@ -137,7 +137,7 @@ class TestWatcher(base.LibvirtCase):
 
     def test_figures_are_recorded(self):
         self.look(0, memory_total=10, memory_processed=4, memory_remaining=6, disk_total=7, time_elapsed=1)
-        self.migration.change.assert_called_once_with(
+        self.migration.report.assert_called_once_with(
             {'memory_total': 10, 'memory_processed': 4, 'memory_remaining': 6, 'disk_total': 7})
 
     def test_the_longer_it_takes_the_longer_the_guest_may_stand_still(self):

@@ -147,6 +147,9 @@ class Client:
                  timeout_s)
 
 
+_NETWORK = 'nova-network'
+
+
 class Cloud:
     """A running site.
 
@@ -299,7 +302,7 @@ class Cloud:
         process.wait()
 
     def wait_ready(self, computes=1, timeout_s=60):
-        """Wait until the API answers and hosts have reported."""
+        """Wait until the API answers, hosts have reported, and who gives addresses takes orders."""
         def ready():
             for name, process in self.processes.items():
                 assert process.poll() is None, f'{name} ended with {process.returncode}:\n{self.output(name)}'
@@ -307,8 +310,12 @@ class Cloud:
                 answer = self.client().call('GET', '/os-hypervisors/detail')
             except requests.ConnectionError:
                 return False
-            return answer.status_code == 200 and sum(
-                node['state'] == 'up' for node in answer.json()['hypervisors']) >= computes
+            if answer.status_code != 200 or sum(
+                    node['state'] == 'up' for node in answer.json()['hypervisors']) < computes:
+                return False
+            # A host that has reported has heard of the others but for this one; what it is asked before is lost.
+            return all(f'{_NETWORK} is ready' in self.output(name) for name in self.processes
+                       if name.startswith(_NETWORK))
         wait_for(ready, f'{computes} hosts up', timeout_s)
 
     # Looking ----------------------------------------------------------------------------------------------------------

@@ -5,18 +5,21 @@ usage() {
     cat <<'TEXT'
 Usage: tools/run_tests.sh [--venv DIR] [STAGE...] [-- PYTEST ARGUMENTS]
 
-Runs what CI runs. Stages, in this order; all of them if none is named:
+Runs what CI runs. Stages; all of them if none is named:
 
   lint         ruff, tools/check_imports.py, generated samples, shell syntax
-  unit         nova/tests/unit, in NOVA_TEST_WORKERS processes (3: tests wait as much as they compute)
+  docs         the documentation, warnings are errors
+  unit         nova/tests/unit
   functional   nova/tests/functional: all services with SQLite and the fake driver; then tools/api_coverage says which
                documented operation no test has used
-  integration  nova/tests/integration, in as many processes: real RabbitMQ, MariaDB, PostgreSQL, libvirt and QEMU guests
-  docs         the documentation, warnings are errors
+  integration  nova/tests/integration: real RabbitMQ, MariaDB, PostgreSQL, libvirt and QEMU guests
+
+Unit, functional and integration run together, in NOVA_TEST_WORKERS processes (3: tests wait as much as they compute).
+What the first two compute is done while integration, the longest, waits for its guests.
 
 Installs the system packages that are missing (needs root for that), makes or updates the virtual environment (.venv,
 or --venv DIR), starts the servers that integration tests need unless they run, and builds the test guest once.
-Ends with the time of each stage; the status is 0 only if all went well. What was skipped and should not have been is
+Ends with the time of each stage and how many tests passed; the status is 0 only if all went well. What was skipped and should not have been is
 a failure (tools/lib/allowed_skips.txt; in CI, with CI=true, nothing may be skipped).
 TEXT
 }
@@ -25,7 +28,7 @@ TEXT
 . "$TREE/tools/lib/services.sh"
 cd "$TREE" || exit 1
 
-ALL='lint unit functional integration docs'
+ALL='lint docs unit functional integration'
 stages=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -41,6 +44,8 @@ done
 [ ${#stages[@]} -gt 0 ] || read -ra stages <<<"$ALL"
 pytest_arguments=("$@")
 REPORTS=$TREE/.cache/test-reports
+COVERAGE=$REPORTS/api_coverage.txt      # which operations of the API the tests used
+BEFORE=$REPORTS/before-integration.json # what was on this machine
 # The tests start Python a thousand times.  Compiling our modules each time takes half as long as all else that a daemon
 # does until it is ready; and of the packages' modules most are never used.
 unset PYTHONDONTWRITEBYTECODE
@@ -49,17 +54,6 @@ mkdir -p "$REPORTS"
 
 wants() {
     case " ${stages[*]} " in *" $1 "*) return 0 ;; *) return 1 ;; esac
-}
-
-# Whether nothing was skipped that must not be.
-check_skips() {
-    "$VENV/bin/python" tools/lib/skips.py tools/lib/allowed_skips.txt "$REPORTS/$1"/*.xml
-}
-
-# Run the tests of a stage in several processes; more arguments are for tools/lib/parallel_tests.py.
-run_in_parallel() {
-    "$VENV/bin/python" tools/lib/parallel_tests.py "nova/tests/$1" --reports "$REPORTS/$1" \
-        --processes "${NOVA_TEST_WORKERS:-3}" "${@:2}" -- "${pytest_arguments[@]}" && check_skips "$1"
 }
 
 setup() {
@@ -97,25 +91,35 @@ stage_lint() {
     return $status
 }
 
-stage_unit() {
-    run_in_parallel unit
+# Run the tests of some stages, all in one queue; how each went is in $REPORTS/STAGE/result.
+run_together() {
+    rm -f "$COVERAGE" "$REPORTS"/*/result
+    ! wants integration || "$VENV/bin/python" tools/lib/leaks.py snapshot "$BEFORE" || return 1
+    NOVA_API_COVERAGE=$COVERAGE "$VENV/bin/python" tools/lib/parallel_tests.py "$@" --reports "$REPORTS" \
+        --processes "${NOVA_TEST_WORKERS:-3}" -- "${pytest_arguments[@]}"
 }
 
-# The tests, and whether they have used every documented operation at every version that changes it.
-stage_functional() {
-    local coverage=$REPORTS/api_coverage.txt
-    rm -f "$coverage"
-    NOVA_API_COVERAGE=$coverage run_in_parallel functional || return 1
+# Whether nothing was skipped that must not be.
+check_skips() {
+    "$VENV/bin/python" tools/lib/skips.py check tools/lib/allowed_skips.txt "$REPORTS/$1"/*.xml
+}
+
+check_unit() {
+    check_skips unit
+}
+
+# Whether the tests have used every documented operation at every version that changes it.
+check_functional() {
+    check_skips functional || return 1
     # A part of the tests covers a part of the API.
-    [ ${#pytest_arguments[@]} -gt 0 ] || "$VENV/bin/python" -W ignore tools/api_coverage --tests "$coverage"
+    [ ${#pytest_arguments[@]} -gt 0 ] || "$VENV/bin/python" -W ignore tools/api_coverage --tests "$COVERAGE"
 }
 
-# The tests, and whether they have left anything on this machine.
-stage_integration() {
-    local before=$REPORTS/before-integration.json status=0
-    "$VENV/bin/python" tools/lib/leaks.py snapshot "$before" || return 1
-    run_in_parallel integration --timeout 1200 || status=1
-    "$VENV/bin/python" tools/lib/leaks.py compare "$before" || status=1
+# Whether the tests have left nothing on this machine.
+check_integration() {
+    local status=0
+    check_skips integration || status=1
+    "$VENV/bin/python" tools/lib/leaks.py compare "$BEFORE" || status=1
     return $status
 }
 
@@ -132,18 +136,39 @@ stage_docs() {
     echo 'doc/build/html, doc/build/man'
 }
 
+# Remember how a stage went: its name, how long it took, passed or FAILED.
+note() {
+    results+=("$(printf '%-12s %5d s  %s' "$@")")
+    [ "$3" != FAILED ] || status=1
+}
+
 results=()
 status=0
 began=$SECONDS
 setup
-results+=("$(printf '%-12s %5d s  done' setup $((SECONDS - began)))")
-for stage in "${stages[@]}"; do
+note setup $((SECONDS - began)) done
+tests=()
+for stage in unit functional integration; do
+    ! wants "$stage" || tests+=("$stage")
+done
+for stage in lint docs; do
+    wants "$stage" || continue
     say "$stage"
     since=$SECONDS
-    if "stage_$stage"; then outcome=passed; else outcome=FAILED status=1; fi
-    results+=("$(printf '%-12s %5d s  %s' "$stage" $((SECONDS - since)) $outcome)")
+    if "stage_$stage"; then outcome=passed; else outcome=FAILED; fi
+    note "$stage" $((SECONDS - since)) $outcome
 done
+if [ ${#tests[@]} -gt 0 ]; then
+    say "${tests[*]}"
+    run_together "${tests[@]}"
+    for stage in "${tests[@]}"; do
+        read -r outcome took <"$REPORTS/$stage/result" || outcome=FAILED took=0
+        "check_$stage" || outcome=FAILED
+        note "$stage" "$took" "$outcome"
+    done
+fi
 echo
 say 'summary'
 printf '%s\n' "${results[@]}" "$(printf '%-12s %5d s' total $((SECONDS - began)))"
+"$VENV/bin/python" tools/lib/skips.py count "$REPORTS" "${tests[@]}"
 exit $status

@@ -232,12 +232,8 @@ class Cloud:
             self._vhost('PUT')
         disk = self.directory / 'disk.raw'
         disk.write_bytes(b'\0' * 65536)
-        self._run_python(
-            'import json; from nova.cmd.manage import main; '
-            'sys.exit(next((code for code in map(main, json.loads(sys.argv[1])) if code), 0))',
-            json.dumps([[f'--config-file={self.config}', *command.split()] for command in (
-                'db sync', 'api_db sync', 'flavor create --name m1.test --id 1 --ram 128 --vcpus 1 --disk 1',
-                f'image register {disk} --name guest --disk-format raw --id {IMAGE_ID} --public')]))
+        self.manage_all('db sync', 'api_db sync', 'flavor create --name m1.test --id 1 --ram 128 --vcpus 1 --disk 1',
+                        f'image register {disk} --name guest --disk-format raw --id {IMAGE_ID} --public')
 
     def write_config(self, path, **changes):
         """Write the configuration of a daemon: the site's, with `changes` ({section: {option: value}})."""
@@ -341,6 +337,13 @@ class Cloud:
         """nova-manage, with this site's configuration; its output."""
         return self._run_python('from nova.cmd.manage import main; sys.argv[0] = "nova-manage"; sys.exit(main())',
                                 '--config-file', str(self.config), *words, check=check)
+
+    def manage_all(self, *commands):
+        """Several commands of nova-manage, without blanks in their words, in one process: its start takes longest."""
+        self._run_python(
+            'import json; from nova.cmd.manage import main; '
+            'sys.exit(next((code for code in map(main, json.loads(sys.argv[1])) if code), 0))',
+            json.dumps([[f'--config-file={self.config}', *command.split()] for command in commands]))
 
     @staticmethod
     def _run_python(code, *words, check=True):

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the tests of a directory in several processes, a group of files in each.
+"""Run the tests of some stages (directories of nova/tests) in several processes, a group of files in each.
 
 pytest-xdist cannot: its workers talk through threads, and hang as soon as a test module replaces these by green ones.
 Here every group is a pytest of its own.  Groups follow from the tree only, never from the number of processes, so what
-shares a process is always the same.  Ends with status 0 if all groups passed.
+shares a process is always the same.
+
+The tests of integration wait for guests half of their time.  What the others compute is done meanwhile, by one process
+more, which gives way.
+
+Leaves in DIR, for each stage, the JUnit files of its groups and `result`: a word (passed or FAILED), and the seconds
+from the beginning of its first group to the end of its last.  Ends with status 0 if all groups passed.
 """
 
 import argparse
+import collections
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
@@ -15,7 +23,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from xml.sax import saxutils
 
+TESTS = pathlib.Path('nova/tests')
+#: The stage whose tests wait.
+WAITS = 'integration'
+#: How much the others give way to it.
+NICE = ['nice', '-n', '5']
+#: Variables that only one stage gets: what the others ask of the API does not count as tested.
+ONLY = {'NOVA_API_COVERAGE': 'functional'}
 #: Files of one directory beyond which it is more than one group.
 LARGEST = 8
 #: Of test files, roughly.
@@ -53,13 +69,54 @@ def _said(path):
     return int(said[1]) if said else 0
 
 
-def run(group, reports, timeout_s, arguments):
+class Stage:
+    """One stage: its groups, and how they went."""
+
+    def __init__(self, name, reports):
+        self.name, self.reports = name, reports / name
+        self.groups = list(groups_of(TESTS / name))
+        self.began = self.ended = None
+        self.failed = []
+        self.environ = {variable: value for variable, value in os.environ.items()
+                        if ONLY.get(variable, name) == name}
+
+    def prepare(self):
+        self.reports.mkdir(parents=True, exist_ok=True)
+        for old in (*self.reports.glob('*.xml'), self.reports / 'result'):
+            old.unlink(missing_ok=True)
+
+    def run(self, group, prefix, timeout_s, arguments):
+        """Run a group, under a command (`prefix`), and say how it went."""
+        self.began = self.began or time.monotonic()
+        name, status, output = run(group, self.reports, timeout_s, arguments, prefix, self.environ)
+        self.ended = time.monotonic()
+        # 5: nothing collected, which is as it should be where arguments select tests by name
+        if status == 0 or (status == 5 and arguments):
+            print(f'{name}: {output.strip().splitlines()[-1].strip("= ")}', flush=True)
+        else:
+            self.failed.append(name)
+            print(f'{output}\n{name}: FAILED (status {status})', flush=True)
+
+    def end(self):
+        """Say how all of them went; whether that is well."""
+        took = round(self.ended - self.began) if self.ended else 0
+        if not self.groups:
+            print(f'{self.name}: no tests')
+        else:
+            print(f'{self.name}: {len(self.groups)} groups in {took} s'
+                  + (f'; failed: {", ".join(sorted(self.failed))}' if self.failed else ''))
+        well = bool(self.groups) and not self.failed
+        (self.reports / 'result').write_text(f'{"passed" if well else "FAILED"} {took}\n')
+        return well
+
+
+def run(group, reports, timeout_s, arguments, prefix=(), environ=None):
     """Run one group; returns (its name, exit status, what it printed)."""
     name, paths = group
     report = reports / (re.sub(r'\W+', '-', name).strip('-') + '.xml')
-    command = [sys.executable, '-m', 'pytest', '-q', '--junit-xml', report, *arguments, *paths]
+    command = [*prefix, sys.executable, '-m', 'pytest', '-q', '--junit-xml', report, *arguments, *paths]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-                               start_new_session=True)
+                               start_new_session=True, env=environ)
     try:
         output, _ = process.communicate(timeout=timeout_s)
         status = process.returncode
@@ -67,7 +124,42 @@ def run(group, reports, timeout_s, arguments):
         # The daemons that it started are in its group of processes.
         os.killpg(process.pid, 9)
         output, status = process.communicate()[0] + f'\nstill not finished after {timeout_s} s', 124
+    if not report.exists() and status not in (0, 5):
+        # Who counts the reports finds one failure in it, and does not take it for a group without tests.
+        report.write_text(f'<testsuites><testsuite><testcase classname="group" name={saxutils.quoteattr(name)}>'
+                          f'<error message="status {status}"/></testcase></testsuite></testsuites>\n')
     return name, status, output
+
+
+def run_all(stages, processes, timeout_s, arguments):
+    """Run the groups of all stages, so many at a time."""
+    waiting = _queue(stage for stage in stages if stage.name == WAITS)
+    computing = _queue(stage for stage in stages if stage.name != WAITS)
+    together = bool(waiting and computing)
+
+    def work(queues):
+        while taken := _next(queues):
+            stage, group = taken
+            stage.run(group, NICE if together and stage.name != WAITS else [], timeout_s, arguments)
+
+    workers = [(waiting, computing)] * processes + [(computing,)] * together
+    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
+        for done in [pool.submit(work, each) for each in workers]:
+            done.result()
+
+
+def _queue(stages):
+    """(stage, group) of some stages.  The largest first: at the end nobody waits for one that began late."""
+    return collections.deque(sorted(((stage, group) for stage in stages for group in stage.groups),
+                                    key=lambda each: weight(each[1]), reverse=True))
+
+
+def _next(queues):
+    """The next of the first queue that is not empty; None if all are."""
+    for queue in queues:
+        with contextlib.suppress(IndexError):
+            return queue.popleft()
+    return None
 
 
 def _split(words, at):
@@ -78,37 +170,21 @@ def _split(words, at):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage='%(prog)s DIRECTORY --reports DIR [options] [-- ARGUMENTS FOR PYTEST]',
+    parser = argparse.ArgumentParser(usage='%(prog)s STAGE... --reports DIR [options] [-- ARGUMENTS FOR PYTEST]',
                                      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('directory', type=pathlib.Path)
+    parser.add_argument('stages', nargs='+', metavar='STAGE')
     parser.add_argument('--processes', type=int, default=os.cpu_count() or 1)
-    parser.add_argument('--reports', type=pathlib.Path, required=True, help='directory for the JUnit files')
-    parser.add_argument('--timeout', type=int, default=600, help='seconds after which a group is taken for stuck')
+    parser.add_argument('--reports', type=pathlib.Path, required=True, help='directory for what is left of the run')
+    parser.add_argument('--timeout', type=int, default=1200, help='seconds after which a group is taken for stuck')
     own, *rest = _split(sys.argv[1:], '--')
     args = parser.parse_args(own, argparse.Namespace(arguments=rest[0] if rest else []))
-    args.reports.mkdir(parents=True, exist_ok=True)
-    for old in args.reports.glob('*.xml'):
-        old.unlink()
-    # The largest first: at the end nobody waits for one that began late.
-    groups = sorted(groups_of(args.directory), key=weight, reverse=True)
-    if not groups:
-        print(f'{args.directory}: no tests')
-        return 1
-    began, failed = time.monotonic(), []
-    with tempfile.TemporaryDirectory(prefix='nova-template-') as os.environ['NOVA_TEST_TEMPLATE'], \
-            concurrent.futures.ThreadPoolExecutor(args.processes) as pool:
-        runs = [pool.submit(run, group, args.reports, args.timeout, args.arguments) for group in groups]
-        for done in concurrent.futures.as_completed(runs):
-            name, status, output = done.result()
-            # 5: nothing collected, which is as it should be where arguments select tests by name
-            if status == 0 or (status == 5 and args.arguments):
-                print(f'{name}: {output.strip().splitlines()[-1].strip("= ")}', flush=True)
-            else:
-                failed.append(name)
-                print(f'{output}\n{name}: FAILED (status {status})', flush=True)
-    print(f'{len(groups)} groups in {time.monotonic() - began:.0f} s'
-          + (f'; failed: {", ".join(sorted(failed))}' if failed else ''))
-    return 1 if failed else 0
+    with tempfile.TemporaryDirectory(prefix='nova-template-') as os.environ['NOVA_TEST_TEMPLATE']:
+        stages = [Stage(name, args.reports) for name in args.stages]
+        for stage in stages:
+            stage.prepare()
+        run_all(stages, args.processes, args.timeout, args.arguments)
+    ends = [stage.end() for stage in stages]
+    return 0 if all(ends) else 1
 
 
 if __name__ == '__main__':

@@ -67,6 +67,18 @@ stamp_of() {
     printf '%s %s\n' "$(cd "$TREE" && cat requirements.txt test-requirements.txt setup.cfg | sha256sum | cut -c1-16)" "$*"
 }
 
+# Install Python packages into a virtual environment $1: uv takes a tenth of the time that pip does.  It knows nothing of
+# pip's configuration but what it is told here; where it is not to be had, or cannot do it, pip does.
+install_python() {
+    local venv=$1 index
+    shift
+    index=$("$venv/bin/pip" config get global.index-url 2>/dev/null) || index=${PIP_INDEX_URL:-}
+    "$venv/bin/pip" install -q --disable-pip-version-check 'uv<1' >/dev/null 2>&1 &&
+        UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index} SSL_CERT_FILE=${SSL_CERT_FILE:-${PIP_CERT:-}} \
+            "$venv/bin/uv" pip install -q --python "$venv/bin/python" "$@" >/dev/null 2>&1 && return 0
+    quietly "$venv/bin/pip" install -q --disable-pip-version-check "$@"
+}
+
 # Make the virtual environment, or bring it up to date if what it is made from has changed.
 # Arguments: requirement files, and names of further packages.
 make_venv() {
@@ -89,9 +101,7 @@ make_venv() {
         "$VENV/bin/python" -c 'import libvirt' 2>/dev/null && binding=()
     fi
     say "installing Python packages (a minute or two, the first time)"
-    quietly "$VENV/bin/pip" install -q --disable-pip-version-check setuptools wheel "${arguments[@]}" \
-        "${binding[@]}" ||
-        fail 'cannot install them'
+    install_python "$VENV" setuptools wheel "${arguments[@]}" "${binding[@]}" || fail 'cannot install them'
     # pbr asks git for the version; where there is none (a tarball), it has to be told.
     git -C "$TREE" rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=1.0.0
     quietly "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --no-build-isolation -e "$TREE" ||

@@ -10,6 +10,7 @@ clouds.yaml (clouds neighbours-admin, -member, -reader, -other), nova.conf (what
 TEXT
 }
 HERE=$(cd "$(dirname "$0")" && pwd)
+. "$HERE/../lib/setup.sh"
 CACHE=$(cd "$HERE/../.." && pwd)/.cache/neighbours
 DIR=$CACHE/run VENV=$CACHE/venv COMPUTE=http://127.0.0.1:8774/v2.1 KEYSTONE_PORT='' GLANCE_PORT='' CINDER_PORT=''
 while [ $# -gt 0 ]; do
@@ -32,7 +33,7 @@ exec 9> "$VENV.lock"
 flock 9
 if ! cmp -s "$HERE/requirements.txt" "$VENV/installed"; then
     python3 -m venv "$VENV"
-    "$VENV/bin/pip" install -q --disable-pip-version-check -r "$HERE/requirements.txt"
+    install_python "$VENV" -r "$HERE/requirements.txt"
     cp "$HERE/requirements.txt" "$VENV/installed"
 fi
 exec 9>&-

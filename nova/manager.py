@@ -149,6 +149,11 @@ class Manager:
         self._periodic = []
 
     @rpc.not_remote
+    def answers(self, context, method, *action_ids):
+        """Whether this service carries out orders that ring; where it does not, it tells who does."""
+        return True
+
+    @rpc.not_remote
     def init_host(self):
         """Prepare before any message is taken: repair what an earlier start left behind.
 

@@ -11,7 +11,7 @@ from oslo_utils import uuidutils
 
 from nova import context as nova_context
 from nova import exception, objects, servicegroup
-from nova.compute import create, keypairs, multi_cell
+from nova.compute import create, keypairs, lookup, multi_cell
 from nova.compute import rpcapi as compute_rpcapi
 from nova.compute.passwords import generate as generate_password  # noqa: F401  (its public name)
 from nova.compute.verbs import consoles, delete, images, interfaces, moving, power, state, volumes
@@ -29,12 +29,25 @@ class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.Conso
         """A server that the caller may see.  Raises InstanceNotFound for others' too: they do not exist for him."""
         if not uuidutils.is_uuid_like(instance_uuid):
             raise exception.InstanceNotFound(instance_id=instance_uuid)
-        with nova_context.target_cell(context, objects.InstanceMapping.cell_of(context, instance_uuid)) as in_cell:
-            in_cell.read_deleted = read_deleted
-            instance = objects.Instance.get_by_uuid(in_cell, instance_uuid, with_=with_)
-            in_cell.read_deleted = 'no'
+        cell = objects.InstanceMapping.cell_of(context, instance_uuid)
+        try:
+            instance = self._get_in(context, cell, instance_uuid, with_, read_deleted)
+        except exception.InstanceNotFound:
+            # Given to a cell since we looked?
+            now = objects.InstanceMapping.cell_of(context, instance_uuid)
+            if (now and now.uuid) == (cell and cell.uuid):
+                raise
+            instance = self._get_in(context, now, instance_uuid, with_, read_deleted)
         if not context.can_see(instance.project_id):
             raise exception.InstanceNotFound(instance_id=instance_uuid)
+        return instance
+
+    @staticmethod
+    def _get_in(context, cell, uuid, with_, read_deleted):
+        with nova_context.target_cell(context, cell) as in_cell:
+            in_cell.read_deleted = read_deleted
+            instance = objects.Instance.get_by_uuid(in_cell, uuid, with_=with_)
+            in_cell.read_deleted = 'no'
         return instance
 
     @staticmethod
@@ -121,14 +134,16 @@ class HostAPI:
     @staticmethod
     def _service(context, host):
         try:
-            return objects.Service.get_by_args(context, host, 'nova-compute')
+            return lookup.service(context, host)
         except exception.ServiceNotFound as exc:
             raise exception.ComputeHostNotFound(host=host) from exc
 
     def _ask(self, context, host, method, *args):
-        if not self.servicegroup.service_is_up(self._service(context, host)):
+        service = self._service(context, host)
+        if not self.servicegroup.service_is_up(service):
             raise exception.ComputeServiceUnavailable(host=host)
         try:
-            return method(context, host, *args)
+            # In the cell of the host, whose messages are that cell's.
+            return method(service._context, host, *args)
         except oslo_messaging.MessagingTimeout as exc:
             raise exception.ComputeServiceUnavailable(host=host) from exc

@@ -44,7 +44,8 @@ def _position(context, marker, keys, dirs, project_id):
 
 def _merge(asked, limit, keys, dirs):
     answers, down = cell_obj.gather(asked)
-    servers = [server for _cell, found in answers for server in found]
+    # One that is just given to a cell may be seen twice; the configured database, where it goes, is asked first.
+    servers = list({server.uuid: server for _cell, found in answers for server in found}.values())
     # Stable sorts, the least important key first.
     for key, direction in reversed(list(zip(keys, dirs, strict=True))):
         servers.sort(key=functools.partial(_sortable, key), reverse=direction == 'desc')

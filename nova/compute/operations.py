@@ -13,7 +13,7 @@ import oslo_messaging
 from oslo_log import log
 from oslo_utils import timeutils
 
-from nova import concurrency, exception, objects
+from nova import concurrency, exception, objects, progress
 from nova import context as nova_context
 from nova.compute import states, task_states
 from nova.conf import CONF
@@ -21,6 +21,9 @@ from nova.monitoring import metrics
 from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
+
+#: Seconds between two words about how an operation gets on.
+_WORD_S = 30
 
 
 def carries_out(method, event=None):
@@ -49,7 +52,8 @@ def surface(prefix, *concerns):
 
 def _answer_bell(method, event, body):
     def ring(self, context, action_id):
-        run(self, context, action_id, event, body)
+        if self.answers(context, method, action_id):
+            run(self, context, action_id, event, body)
     ring.__name__ = method
     ring.__doc__ = body.__doc__
     return ring
@@ -81,6 +85,7 @@ class Operation:
         self._settled = False
         self._kept = False
         self._expected = None
+        self._further, self._next_word_at = False, 0
         self.failure_state = _state_of(action).fails
         self.details = None
         self.told = notifications.of(self, action.method)
@@ -134,6 +139,26 @@ class Operation:
         self._destroys = True
         self._ends.update(values)
 
+    def hear(self, further):
+        """What is being done came further, or stands still: who gets on is not late, and has its time again.
+
+        Raises OrderLost when the order was given up: there is nothing to go on for.
+        """
+        self._further = self._further or further
+        now = time.monotonic()
+        if self._settled or now < self._next_word_at:
+            return
+        self._next_word_at = now + min(_WORD_S, CONF.action_deadline / 4)
+        try:
+            held = self.action.is_held(self._further)
+        except Exception as exc:    # noqa: BLE001  (a word less is no reason to end the work)
+            LOG.warning('That %s of server %s gets on could not be recorded: %s', self.action.action,
+                        self.action.instance_uuid, _message(exc))
+            return
+        self._further = False
+        if not held:
+            raise exception.OrderLost(action_id=self.action.id)
+
     def keep(self):
         """The body is not the end of it: `complete` goes on with this operation."""
         self._kept = True
@@ -152,13 +177,18 @@ class Operation:
         self._settled = True
         self.forget_undo()
 
+    def gave_away(self, cell, values):
+        """The server and the order are another cell's now, which goes on with it."""
+        self.context = self.context.copy()
+        self.context.cell = cell
+        self.instance._context = self.context
+        self._trust(values)
+        self._settled = True
+        self.forget_undo()
+
     def _trust(self, values):
         before = self.told.before()
-        for name, value in values.items():
-            if name == 'flavor' and isinstance(value, dict):
-                value = objects.Flavor.from_row(self.context, value)
-            if name in self.instance.fields:
-                self.instance.trust(name, value)
+        self.instance.trust_stored(values)
         self.told.changed(before)
 
     # Ending -----------------------------------------------------------------------------------------------------------
@@ -200,8 +230,10 @@ class Operation:
         if self.failure_state:
             values['vm_state'] = self.failure_state
         text = traceback.format_exc()
+        # Of any other error the action only says that there was one; the fault, and the administrator, know more.
+        said = {'message': _said(exc)} if isinstance(exc, exception.NoValidHost) else {}
         if self.action.finish(values, fault=fault_of(exc, self.host.name, text), result='Error',
-                              details=_message(exc), traceback=text):
+                              details=_message(exc), traceback=text, **said):
             self._trust(values)
             self.told.error(exc)
 
@@ -243,24 +275,29 @@ def _message(exc):
     if isinstance(exc, oslo_messaging.RemoteError):
         # Without the traceback of the other side, which its text has.
         return f'{exc.exc_type}: {exc.value}'
+    if isinstance(exc, exception.NoValidHost):
+        return f'{_said(exc)} {exc.kwargs.get("reason", "")}'.strip()
     return exc.format_message() if isinstance(exc, exception.NovaException) else f'{type(exc).__name__}: {exc}'
 
 
-def fault_of(exc, host, text=None):
-    """The fault that a server shows after an error.
-
-    What is not an error of ours is shown to users by its kind only: its text may tell of the host's insides.
-    """
-    user = getattr(exc, 'user_reason', '')
+def _said(exc):
+    """What a user reads of an error: of what is not ours its kind only, for its text may tell of the host's insides."""
     if isinstance(exc, exception.NoValidHost):
         said = 'No valid host was found.'
-        message = user if user.startswith(said) else f'{said} {user}'.strip()
-    elif isinstance(exc, exception.NovaException):
-        message = exc.format_message()
-    else:
-        message = type(exc).__name__
+        return exc.user_reason if exc.user_reason.startswith(said) else f'{said} {exc.user_reason}'.strip()
+    return exc.format_message() if isinstance(exc, exception.NovaException) else type(exc).__name__
+
+
+def fault_of(exc, host, text=None):
+    """The fault that a server shows after an error."""
+    message, user = _said(exc), getattr(exc, 'user_reason', '')
     return {'code': 500, 'message': message[:255], 'details': f'{_message(exc)}\n{text or ""}'.strip(),
             'user_details': (user or message)[:255], 'host': host}
+
+
+def order_key(context, action_id):
+    """(the cell's UUID or None, the order's number there): what orders of all cells are told apart by."""
+    return context.cell and context.cell.uuid, action_id
 
 
 def run(host, context, action_id, event, body):
@@ -269,20 +306,21 @@ def run(host, context, action_id, event, body):
     Nothing is raised: an error ends in the server's fault and in the log, once.  An order that somebody else has, or
     that is done, is left alone.
     """
-    if action_id in host.entered:
+    order = order_key(context, action_id)
+    if order in host.entered:
         return      # the message and the poll both rang
-    host.entered.add(action_id)
+    host.entered.add(order)
     try:
         action = objects.InstanceAction.take(context, action_id, host.binary, host.name, host.start_id, event)
         if action is not None:
             _do(host, context, action, body)
     finally:
-        host.entered.discard(action_id)
+        host.entered.discard(order)
 
 
 def _do(host, context, action, body):
     if action.instance is None:
-        action.finish(None, result='Error', details='The server is gone.')
+        _drop(host, context, action)
         return
     busy = action.instance_uuid in host.busy
     way = concurrency.spawn(host.make_way, action) if busy and hasattr(host, 'make_way') else None
@@ -295,11 +333,19 @@ def _do(host, context, action, body):
                 # Something else was going on with it until now.
                 action.instance.refresh()
             if action.instance.deleted:
-                action.finish(None, result='Error', details='The server is gone.')
+                _drop(host, context, action)
                 return
             complete(Operation(host, context, action), body)
         finally:
             host.busy.discard(action.instance_uuid)
+
+
+def _drop(host, context, action):
+    """An order for a server that is gone."""
+    give_up = getattr(host, 'give_up', None)
+    if give_up is not None:
+        give_up(context, action)
+    action.finish(None, result='Error', details='The server is gone.')
 
 
 def complete(op, body):
@@ -307,7 +353,11 @@ def complete(op, body):
     action, begun, result = op.action, time.monotonic(), 'success'
     try:
         op.told.start()
-        body(op)
+        get_ready = getattr(op.host, 'get_ready', None)
+        if get_ready is not None:
+            get_ready(op)
+        with progress.heard_by(op.hear):
+            body(op)
         if op.is_kept():
             return
         op.succeed()
@@ -349,7 +399,7 @@ class Poller:
         """Do what is pending for this service; `ring(context, method, action id)` is called in a thread of its own."""
         for action_id, method, saved in objects.InstanceActionList.pending(
                 context, self.host.binary, self.host.name, self.older_than_s, self.host.start_id, CONF.order_lease):
-            if action_id in self.host.entered or not self.pool.free():
+            if order_key(context, action_id) in self.host.entered or not self.pool.free():
                 continue
             LOG.info('Taking up order %s (%s): its message got lost, came while nobody listened, or its end could not '
                      'be recorded', action_id, method)

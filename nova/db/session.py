@@ -7,6 +7,7 @@ database is meant comes from the context: `context.cell` for cell tables, the co
 """
 
 import contextlib
+import functools
 import time
 
 import sqlalchemy as sa
@@ -44,6 +45,22 @@ def main_url(context=None):
     """Where the tables of the context's cell live."""
     cell = context.cell if context is not None else None
     return _url(cell.database_connection if cell is not None else None)
+
+
+@functools.lru_cache
+def _place(url):
+    """What a URL says about where the tables are; who connects, and how, is left out."""
+    parsed = sa.engine.make_url(url)
+    host = '127.0.0.1' if parsed.host == 'localhost' else parsed.host
+    return parsed.get_backend_name(), host, parsed.port or _PORTS.get(parsed.get_backend_name()), parsed.database
+
+
+_PORTS = {'mysql': 3306, 'mariadb': 3306, 'postgresql': 5432}
+
+
+def is_main(connection):
+    """Whether a database URL is about the tables of the cell that this process is configured for."""
+    return _place(connection) == _place(main_url())
 
 
 def _without_needless_tls(url):

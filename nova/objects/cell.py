@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cells, and which host and which server is in which."""
 
+import contextlib
 import time
 
 from oslo_db import exception as db_exc
@@ -22,7 +23,10 @@ AWAY = (db_exc.DBError, OSError)
 
 @base.register
 class CellMapping(base.TimestampedObject, base.NovaObject):
-    """A cell.  Without a `database_connection` it is the configured database: [database]connection."""
+    """A cell.  Without a `database_connection` it is the configured database: [database]connection.
+
+    That is unambiguous as long as there is one database; from the second cell on `nova-manage` writes them all out.
+    """
 
     fields = {
         'id': fields.IntegerField(),
@@ -36,6 +40,11 @@ class CellMapping(base.TimestampedObject, base.NovaObject):
     @property
     def is_cell0(self):
         return self.uuid == CELL0_UUID
+
+    @property
+    def is_configured(self):
+        """Whether its tables are those that this process is configured for."""
+        return not self.database_connection or db.session.is_main(self.database_connection)
 
     @base.remotable_classmethod
     def get_by_uuid(cls, context, uuid):
@@ -91,13 +100,35 @@ class CellMappingList(base.NovaObjectList):
         """The cells that have servers, each database once; None stands for the configured one.
 
         :param placing: only those that take new ones: the servers of a disabled cell go on.
+        A process that belongs to one cell asks that one only.
         """
-        seen, cells = {None}, [None]
-        for cell in cls.get_all(context):
-            if cell.database_connection not in seen and not (placing and cell.disabled):
-                seen.add(cell.database_connection)
-                cells.append(cell)
-        return cells
+        cells = cls.get_all(context)
+        here = [cell for cell in cells if cell.is_configured]
+        closed = placing and any(cell.disabled and not cell.is_cell0 for cell in here)
+        if _is_of_one(cells):
+            return [] if closed else [None]
+        elsewhere = {}
+        for cell in cells:
+            if not cell.is_configured and not (placing and cell.disabled):
+                elsewhere.setdefault(cell.database_connection, cell)
+        return [*([] if closed else [None]), *elsewhere.values()]
+
+    @classmethod
+    def configured(cls, context):
+        """The cell whose tables this process is configured for; cell0 only if no other has them.  None: not mapped."""
+        here = [cell for cell in cls.get_all(context) if cell.is_configured]
+        return next((cell for cell in here if not cell.is_cell0), here[0] if here else None)
+
+    @classmethod
+    def top(cls, context):
+        """Where this process is one of a cell: the mapping of cell0, whose services see all cells.  Otherwise None."""
+        cells = cls.get_all(context)
+        return next(cell for cell in cells if cell.is_cell0) if _is_of_one(cells) else None
+
+
+def _is_of_one(cells):
+    """Whether this process belongs to one cell of several: the tables it is configured for are not those of cell0."""
+    return any(cell.is_cell0 and not cell.is_configured for cell in cells)
 
 
 def ask_each(context, ask):
@@ -127,6 +158,19 @@ def gather(tasks):
             LOG.warning('Cell %s does not answer: %s', cell.name, exc)
             down.append(cell)
     return answers, down
+
+
+@contextlib.contextmanager
+def of_host(context, host):
+    """The context, in the cell that has the host; a host that no cell knows is looked for in the configured one."""
+    found = None
+    cells = CellMappingList.to_ask(context)
+    if len(cells) > 1:
+        with contextlib.suppress(exception.HostMappingNotFound):
+            cell_id = HostMapping.get_by_host(context, host).cell_id
+            found = next((cell for cell in cells[1:] if cell.id == cell_id), None)
+    with nova_context.target_cell(context, found) as in_cell:
+        yield in_cell
 
 
 def in_each(context, do):
@@ -168,7 +212,7 @@ class HostMappingList(base.NovaObjectList):
     def get_all(cls, context):
         with db.session.api_reader(context) as conn:
             rows = db.mappings.all_hosts(conn)
-        return cls.of(context, [HostMapping.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
 
 @base.register
@@ -217,7 +261,7 @@ class InstanceMappingList(base.NovaObjectList):
         """The newest servers of a project (None: of all) in cells."""
         with db.session.api_reader(context) as conn:
             rows = db.mappings.in_cells(conn, [cell.id for cell in cells], project_id, limit)
-        return cls(context, objects=[InstanceMapping.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     @base.retried

@@ -5,6 +5,7 @@ from oslo_utils import uuidutils
 
 from nova import db, exception
 from nova.objects import base, fields
+from nova.objects import cell as cells
 
 
 @base.register
@@ -94,20 +95,21 @@ class ComputeNode(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def destroy(self):
+        """Forget it, unless servers are on it or on their way to it; whether it is forgotten."""
         with db.session.writer(self._context) as conn:
-            db.compute_nodes.soft_delete(conn, self.id)
+            return (db.compute_nodes.soft_delete(conn, self.id, if_unused=True)
+                    or db.compute_nodes.by_id(conn, self.id) is None)
 
 
 @base.retried
 def _map_host(context, host):
     """Hosts are discovered at first contact: note in which cell they are."""
-    cell = context.cell
+    cell = context.cell or cells.CellMappingList.configured(context)
+    if cell is None or cell.is_cell0:
+        return
     with db.session.api_writer(context) as conn:
         if db.mappings.host(conn, host) is None:
-            cell_id = cell.id if cell is not None else next(
-                (row['id'] for row in db.mappings.all_cells(conn) if row['uuid'].strip('0-')), None)
-            if cell_id is not None:
-                db.mappings.insert_host(conn, host, cell_id)
+            db.mappings.insert_host(conn, host, cell.id)
 
 
 @base.register
@@ -116,7 +118,7 @@ class ComputeNodeList(base.NovaObjectList):
 
     @classmethod
     def _of_rows(cls, context, rows):
-        return cls.of(context, [ComputeNode.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_all(cls, context):
@@ -153,8 +155,8 @@ class ComputeNodeList(base.NovaObjectList):
         """Nodes by id, those after the id `marker`."""
         c = db.compute_nodes.compute_nodes.c
         with db.session.reader(context) as conn:
-            rows = db.compute_nodes.select(conn, *([c.id > marker] if marker is not None else []))
-        return cls._of_rows(context, rows[:limit] if limit is not None else rows)
+            rows = db.compute_nodes.select(conn, *([c.id > marker] if marker is not None else []), limit=limit)
+        return cls._of_rows(context, rows)
 
     @base.remotable_classmethod
     def get_by_hypervisor(cls, context, pattern):

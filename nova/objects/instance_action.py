@@ -134,12 +134,13 @@ class InstanceAction(base.NovaObject):
     @base.remotable
     @base.retried
     def finish(self, values=None, fault=None, result='Success', details=None, traceback=None, destroy=False,
-               expected_task_state=None):
+               expected_task_state=None, message=FAILED):
         """The work is done: store what the server became, close the event and the action, all in one transaction.
 
         :param values: columns of the server to change; None: none.
         :param fault: {code, message, details, user_details, host} to show on the server, or None.
         :param result: 'Success' or 'Error'.
+        :param message: what users read of an action that failed.
         :param destroy: delete the server's records instead.
         Returns False when the order was not this owner's any more (it was taken over); nothing is stored then.  A
         success may be told again: it is stored once.
@@ -148,7 +149,7 @@ class InstanceAction(base.NovaObject):
         with db.session.writer(self._context) as conn:
             now = db.types.utcnow()
             if db.actions.change(conn, self.id, {
-                    'state': db.actions.DONE, 'finish_time': now, 'message': FAILED if failed else None,
+                    'state': db.actions.DONE, 'finish_time': now, 'message': message[:255] if failed else None,
                     'args': None, 'context': None}, self.owner_start_id):
                 self._note_end(conn, {'finish_time': now, 'result': result, 'details': details,
                                       'traceback': traceback}, failed)
@@ -247,6 +248,18 @@ class InstanceAction(base.NovaObject):
             events = db.actions.events_of(conn, [row['id']]).get(row['id'], ())
         return cls.from_row(context, row, events=[InstanceActionEvent.from_row(context, event) for event in events])
 
+    @base.remotable
+    @base.retried
+    def is_held(self, came_further):
+        """Whether the order is still this owner's.  When what is being done came further it gets its time again."""
+        if came_further:
+            with db.session.writer(self._context) as conn:
+                return db.actions.put_off(conn, db.leases.until(CONF.action_deadline), id=self.id,
+                                          owner_start_id=self.owner_start_id)
+        with db.session.reader(self._context) as conn:
+            row, _server = db.actions.with_server(conn, self.id)
+        return (row['state'], row['owner_start_id']) == (db.actions.RUNNING, self.owner_start_id)
+
 
 @base.register
 class InstanceActionList(base.NovaObjectList):
@@ -259,7 +272,7 @@ class InstanceActionList(base.NovaObjectList):
             rows = db.actions.of_instance(conn, instance_uuid, limit, marker, base.naive(since), base.naive(before))
         if rows is None:
             raise exception.MarkerNotFound(marker=marker)
-        return cls.of(context, [InstanceAction.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def pending(cls, context, binary, host, older_than_s, start_id, held_s):
@@ -273,23 +286,30 @@ class InstanceActionList(base.NovaObjectList):
                                       db.leases.since(held_s))
         return [[row['id'], row['method'], row['context']] for row in rows]
 
+    @classmethod
+    @base.retried
+    def renew(cls, context, start_id, lease_s):
+        """Renew the leases of what this start of a service holds in the context's cell."""
+        with db.session.writer(context) as conn:
+            db.actions.renew(conn, start_id, db.leases.until(lease_s))
+
     @base.remotable_classmethod
     def held_by_host(cls, context, host, binary, except_start_id):
         """Orders that an earlier start of the service on this host left behind."""
         with db.session.reader(context) as conn:
             rows = [row for row in db.actions.running(conn, host, except_start_id) if row['binary'] == binary]
-        return cls.of(context, [InstanceAction.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def waiting(cls, context, seconds):
         """Orders for hosts that nobody took for so many seconds."""
         with db.session.reader(context) as conn:
             rows = db.actions.waiting(conn, db.leases.since(seconds))
-        return cls.of(context, [InstanceAction.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def expired(cls, context):
         """Orders whose owner gave no sign of life, or whose deadline passed."""
         with db.session.reader(context) as conn:
             rows = db.actions.expired(conn, db.types.utcnow())
-        return cls.of(context, [InstanceAction.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

@@ -2,6 +2,7 @@
 """What was asked for, as the scheduler needs it, and what the scheduler answers."""
 
 import collections
+import copy
 import re
 
 from nova import db, exception
@@ -15,8 +16,8 @@ _SCOPED = re.compile(r'(resources|trait)(?:\d+|_[A-Za-z0-9_-]+)?:([A-Z0-9_]+)$')
 class RequestSpec(base.NovaObject):
     """A request for servers of one kind.
 
-    `requested_destination` is {'host', 'node'}; `retry` is {'num_attempts', 'hosts': [[host, node], ...]}; hints map to
-    lists of strings.
+    `requested_destination` is {'host', 'node', 'cell'}; `retry` is {'num_attempts', 'hosts': [[host, node], ...]};
+    hints map to lists of strings.
     """
 
     fields = {
@@ -44,10 +45,9 @@ class RequestSpec(base.NovaObject):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.obj_set_defaults()
-        for name in self.fields:
-            if not self.obj_attr_is_set(name) and self.fields[name].nullable:
-                self.trust(name, None)
+        for name, field in self.fields.items():
+            if not self.obj_attr_is_set(name):
+                self.trust(name, None if field.nullable else copy.copy(field.default))
 
     # In the units a claim is made in.
 

@@ -336,12 +336,13 @@ class HostManager:
             begun = time.monotonic()
             # A context of its own: the caller's may be in a transaction, and is some user's.
             context = nova_context.get_admin_context()
-            cells = {cell.uuid if cell is not None else None: cell
+            # By all that matters here, so that a cell whose URLs were changed is another one.
+            cells = {(cell.uuid, cell.database_connection, cell.transport_url) if cell is not None else None: cell
                      for cell in objects.CellMappingList.to_ask(context, placing=True)}
             for gone in set(self._views) - set(cells):
                 self._drop_all(self._views.pop(gone))
-            for uuid, cell in cells.items():
-                self._refresh_cell(context, self._views.setdefault(uuid, _CellView(cell)))
+            for key, cell in cells.items():
+                self._refresh_cell(context, self._views.setdefault(key, _CellView(cell)))
             self._refresh_aggregates(context)
             self._refreshed_at = begun
 

@@ -91,9 +91,6 @@ class Decision:
     def decide(self, alternates):
         """[[Selection, …]] in the order of the servers.  Raises NoValidHost."""
         self.hosts.refresh(self.context)
-        if self.migration_uuid:
-            self.request.source = {'cell': _uuid(objects.InstanceMapping.cell_of(
-                nova_context.get_admin_context(), self.uuids[0]))}
         prepare(self.context, self.request, self.selector.filters)
         groups.load(self.request, set(self.uuids))
         placed = {}
@@ -171,10 +168,6 @@ class Decision:
                                  cell_uuid=host.cell.uuid if host.cell is not None else None, claimed=is_claimed,
                                  limits=dict(host.limits),
                                  placement=placement.to_dict() if placement is not None else None)
-
-
-def _uuid(cell):
-    return cell.uuid if cell is not None else None
 
 
 def prepare(context, request, active):

@@ -50,8 +50,8 @@ class Request:
         self.destination_host = destination.get('host')
         self.destination_node = destination.get('node')
         self.tried = frozenset((host, node) for host, node in (spec.retry or {}).get('hosts') or ())
-        #: {'cell': uuid or None} for a server that moves: it stays in its cell.
-        self.source = None
+        #: {'cell': uuid or None} for a server that a cell has: it stays there.
+        self.source = {'cell': destination['cell']} if 'cell' in destination else None
         #: {uuid: host} of the servers that hints name; see `named_instances`.
         self.instance_hosts = {}
         group = spec.instance_group

@@ -2,9 +2,13 @@
 """What may be asked of the scheduler."""
 
 import oslo_messaging
+from oslo_log import log
 
+from nova import context as nova_context
 from nova import rpc
 from nova.conf import CONF
+
+LOG = log.getLogger(__name__)
 
 # Version  what, and why
 #   1.0    select_destinations; update_aggregates, delete_aggregate
@@ -30,8 +34,18 @@ class SchedulerAPI:
 
         Raises NoValidHost.
         """
-        return self.client.call(context, 'select_destinations', request_spec=request_spec,
-                                instance_uuids=instance_uuids, alternates=alternates, migration_uuid=migration_uuid)
+        def ask():
+            # Schedulers see all cells, and are at the top.
+            with nova_context.target_cell(context, None) as at_top:
+                return self.client.call(
+                    at_top, 'select_destinations', request_spec=request_spec, instance_uuids=instance_uuids,
+                    alternates=alternates, migration_uuid=migration_uuid)
+        try:
+            return ask()
+        except oslo_messaging.MessagingTimeout as exc:
+            # One that died with the question; another answers it.  New claims take the place of those that it made.
+            LOG.warning('No scheduler has answered (%s); asking again', exc)
+            return ask()
 
     def update_aggregates(self, context, aggregates):
         """Tell all schedulers that aggregates were made or changed."""

@@ -25,6 +25,7 @@ def _row(network):
 @arg('--allowed-start', help='first address for servers')
 @arg('--allowed-end', help='last address for servers')
 @arg('--mtu', type=int)
+@arg('--uuid', help='for a site of several cells, each of which has its part of the network: the same in all')
 @arg('--num-networks', type=int, help='divide the range into so many networks; the first is shown')
 @arg('--network-size', type=int, help='addresses of each of them, a power of two')
 @arg('--vlan', dest='vlan_start', type=int, help='VLAN of the first; the others get the next ones')

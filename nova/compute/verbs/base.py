@@ -6,6 +6,7 @@ import functools
 import oslo_messaging
 from oslo_log import log
 
+from nova import context as nova_context
 from nova import exception, image, objects, servicegroup
 from nova.compute import records, states
 from nova.compute import rpcapi as compute_rpcapi
@@ -16,10 +17,20 @@ LOG = log.getLogger(__name__)
 
 
 def in_cell(method):
-    """Run the verb with a context that targets the cell of its server."""
+    """Run the verb with a context that targets the cell of its server; again, if the server is in another by then."""
     @functools.wraps(method)
     def run(self, context, instance, *args, **kwargs):
-        return method(self, getattr(instance, '_context', None) or context, instance, *args, **kwargs)
+        known = getattr(instance, '_context', None) or context
+        try:
+            return method(self, known, instance, *args, **kwargs)
+        except exception.InstanceNotFound:
+            cell = objects.InstanceMapping.cell_of(context, instance.uuid)
+            if (cell and cell.uuid) == (known.cell and known.cell.uuid):
+                raise
+        with nova_context.target_cell(known, cell) as found:
+            instance._context = found
+            instance.refresh()
+            return method(self, found, instance, *args, **kwargs)
     return run
 
 

@@ -86,14 +86,14 @@ class ImageVerbs(Verbs):
         create.check_items(changes.get('metadata') or {}, injected_files, limits)
         if key_name is not UNSET:
             changes.update(keypairs.columns(context, instance.user_id, key_name))
-        before = {'image_ref': instance.image_ref, 'system_metadata': instance.system_metadata,
+        old, new = _image_metadata(instance), image.to_system_metadata()
+        before = {'image_ref': instance.image_ref, 'system_metadata_changes': {**dict.fromkeys(new), **old},
                   'kernel_id': instance.kernel_id, 'ramdisk_id': instance.ramdisk_id}
         create.check_disk_config(image, image_ref, changes.get('auto_disk_config'))
         changes.update(
             image_ref=image_ref if volume is None else '', kernel_id=image.properties.get('kernel_id') or '',
             ramdisk_id=image.properties.get('ramdisk_id') or '',
-            system_metadata={**{key: value for key, value in (instance.system_metadata or {}).items()
-                                if not key.startswith('image_')}, **image.to_system_metadata()})
+            system_metadata_changes={**dict.fromkeys(old), **new})
         args = {'admin_password': admin_password, 'injected_files': list(injected_files), 'before': before,
                 'preserve_ephemeral': preserve_ephemeral, 'was_stopped': instance.vm_state == vm_states.STOPPED,
                 'reimage': image_ref if volume is not None and is_new else None}
@@ -166,6 +166,11 @@ def image_of(instance, name, properties):
             'min_disk': max(meta.min_disk, instance.root_gb or 0),
             'properties': {**kept, 'instance_uuid': instance.uuid, 'user_id': str(instance.user_id),
                            'base_image_ref': instance.image_ref, **properties}}
+
+
+def _image_metadata(instance):
+    """What a server keeps of its image."""
+    return {name: value for name, value in (instance.system_metadata or {}).items() if name.startswith('image_')}
 
 
 def _of_size(flavor, volume):

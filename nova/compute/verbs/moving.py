@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers on other hosts, or of another size: resize, migrate, live migrate, evacuate."""
 
+import contextlib
+
 from nova import exception, objects
-from nova.compute import create, records, states, vm_states
+from nova.compute import create, lookup, records, states, vm_states
 from nova.compute.verbs.base import Verbs, in_cell
 from nova.objects import migration as migration_obj
 
@@ -58,13 +60,16 @@ class MovingVerbs(Verbs):
         return flavor
 
     def _require_other_host(self, context, instance, host):
-        """Raises ComputeHostNotFound, CannotMigrateToSameHost."""
+        """The service of a host of the server's cell, where the server stays.
+
+        Raises ComputeHostNotFound, CannotMigrateToSameHost.
+        """
         if host == instance.host:
             raise exception.CannotMigrateToSameHost()
         try:
             return objects.Service.get_by_args(context, host, 'nova-compute')
         except exception.ServiceNotFound as exc:
-            raise exception.ComputeHostNotFound(host=host) from exc
+            raise _no_host(context, host) from exc
 
     @in_cell
     def confirm_resize(self, context, instance):
@@ -167,17 +172,16 @@ class MovingVerbs(Verbs):
 
     def get_migrations(self, context, filters, limit=None, marker=None):
         """Migrations of all cells, newest first; see `MigrationList.get_by_filters`.  Raises MarkerNotFound."""
-        def ask(in_cell_context):
+        last = None
+        if marker is not None:
             try:
-                return True, objects.MigrationList.get_by_filters(in_cell_context, filters, limit, marker).objects
-            except exception.MarkerNotFound:
-                return False, objects.MigrationList.get_by_filters(in_cell_context, filters, limit).objects
-
-        answers = [answer for _cell, answer in objects.cell.ask_each(context, ask)[0]]
-        if not any(known for known, _migrations in answers):
-            raise exception.MarkerNotFound(marker=marker)
-        found = [migration for _known, migrations in answers for migration in migrations]
-        found.sort(key=lambda each: (each.created_at, each.id), reverse=True)
+                last = lookup.find(context, lambda in_cell: objects.Migration.get_by_uuid(in_cell, marker)).position
+            except exception.MigrationNotFound as exc:
+                raise exception.MarkerNotFound(marker=marker) from exc
+        answers, _down = objects.cell.ask_each(context, lambda in_cell: objects.MigrationList.get_by_filters(
+            in_cell, filters, limit, last).objects)
+        found = [migration for _cell, migrations in answers for migration in migrations]
+        found.sort(key=lambda each: tuple(each.position.values()), reverse=True)
         return found[:limit]
 
     @in_cell
@@ -194,3 +198,12 @@ class MovingVerbs(Verbs):
         if found.migration_type != migration_obj.LIVE or found.status not in migration_obj.LIVE_IN_PROGRESS:
             raise exception.MigrationNotFoundForInstance(migration_id=migration_id, instance_id=instance.uuid)
         return found
+
+
+def _no_host(context, host):
+    """Why a host that the server's cell does not have is none for it."""
+    with contextlib.suppress(exception.ServiceNotFound, *objects.cell.AWAY):
+        lookup.service(context, host)
+        return exception.ComputeHostNotFound(f'Compute host {host} is in another cell than the server, which stays in '
+                                             'its own.')
+    return exception.ComputeHostNotFound(host=host)

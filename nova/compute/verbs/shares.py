@@ -53,7 +53,7 @@ class Shares(Verbs):
     def _order_with_mark(self, context, instance, row, share_id):
         action_id = records.order(
             context, instance, row, 'nova-compute', instance.host, 'allow_share', {'share_id': share_id},
-            values={'system_metadata': {**(instance.system_metadata or {}), share_mapping.MARK: '1'}})
+            values={'system_metadata_changes': {share_mapping.MARK: '1'}})
         self._ring(self.compute_rpcapi.ring, context, instance.host, 'allow_share', action_id)
 
     @staticmethod

@@ -54,10 +54,7 @@ class StateVerbs(Verbs):
 
     @in_cell
     def clear_password(self, context, instance):
-        names = {f'password_{part}' for part in range(PASSWORD_PARTS)}
-        instance.system_metadata = {name: value for name, value in (instance.system_metadata or {}).items()
-                                    if name not in names}
-        instance.save()
+        instance.change_system_metadata({f'password_{part}': None for part in range(PASSWORD_PARTS)})
 
     def get_topology(self, context, instance):
         """The server's NUMA cells: {'nodes': […], 'pagesize_kb'}; no nodes where the host lays it out as it likes."""

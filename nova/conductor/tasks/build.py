@@ -6,6 +6,7 @@ from oslo_log import log
 from nova import exception, objects
 from nova.compute import build, operations, vm_states
 from nova.conf import CONF
+from nova.objects import relocation
 
 LOG = log.getLogger(__name__)
 EVENT = 'conductor_schedule_and_build_instances'
@@ -21,6 +22,8 @@ def schedule_and_build(host, context, action_ids):
 
 def place(op):
     """Find a host for one server and give it the order."""
+    if _was_placed(op):
+        return
     spec = _spec(op)
     _check_attempts(op, spec)
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0]
@@ -35,8 +38,9 @@ class Batch:
         self.taken = []
 
     def place(self, op):
-        op.keep()
-        self.taken.append(op)
+        if not _was_placed(op):
+            op.keep()
+            self.taken.append(op)
 
     def decide(self):
         if not self.taken:
@@ -68,9 +72,20 @@ class _Chosen:
         _hand_over(op, _spec(op), self.selections)
 
 
+def _was_placed(op):
+    """Whether who had the order before has given the server to a cell, and was cut off then."""
+    if op.action.attempts < 2 or not relocation.finish(op.context, op.action):
+        return False
+    op.gave_away(None, {})
+    return True
+
+
 def _spec(op):
     spec = objects.RequestSpec.obj_from_primitive(op.args['request_spec'], context=op.context)
     spec.instance_uuid = op.instance.uuid
+    if op.context.cell is not None:
+        # It was given to the cell, and stays there.
+        spec.requested_destination = {**(spec.requested_destination or {}), 'cell': op.context.cell.uuid}
     return spec
 
 
@@ -92,6 +107,12 @@ def _hand_over(op, spec, selections):
               'compute_id': chosen.compute_node_id, 'availability_zone': chosen.availability_zone,
               'placement': chosen.placement,
               'vm_state': vm_states.BUILDING, 'task_state': build.first_state(op)}
-    op.hand_over('nova-compute', chosen.host, 'build_and_run_instance', values=values,
-                 details=f'Chose {chosen.host}')
-    op.host.compute_rpcapi.ring(op.context, chosen.host, 'build_and_run_instance', op.action.id)
+    order, details = ('nova-compute', chosen.host, 'build_and_run_instance'), f'Chose {chosen.host}'
+    action_id = op.action.id
+    if chosen.cell_uuid == (op.context.cell and op.context.cell.uuid):
+        op.hand_over(*order, values=values, details=details)
+    else:
+        cell = objects.CellMapping.get_by_uuid(op.context, chosen.cell_uuid)
+        action_id = relocation.give(op.context, op.action, cell, order, values, details)
+        op.gave_away(cell, values)
+    op.host.compute_rpcapi.ring(op.context, chosen.host, 'build_and_run_instance', action_id)

@@ -15,7 +15,7 @@ def cold_migrate(op):
     op.undo(destination.give_up_resize, op, migration)
     spec = destination.spec_of(op, objects.Flavor.from_row(op.context, migration.new_flavor))
     if op.args.get('host'):
-        spec.requested_destination = {'host': op.args['host'], 'node': None}
+        destination.lead_to(spec, op.args['host'])
     elif not (CONF.allow_resize_to_same_host and migration.migration_type == 'resize'):
         spec.ignore_hosts = [migration.source_compute]
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid],

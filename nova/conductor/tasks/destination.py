@@ -10,7 +10,9 @@ def migration_of(op):
 
 
 def spec_of(op, flavor=None):
-    """What the server was asked with, for another host; a host that an administrator forced then does not bind now."""
+    """What the server was asked with, for another host of its cell; one that an administrator forced then does not
+    bind now.
+    """
     try:
         spec = objects.RequestSpec.get_by_instance_uuid(op.context, op.instance.uuid)
     except exception.NotFound:
@@ -22,8 +24,14 @@ def spec_of(op, flavor=None):
     spec.num_instances = 1
     spec.availability_zone = op.instance.pinned_availability_zone or None
     spec.force_hosts, spec.force_nodes, spec.ignore_hosts = [], [], []
-    spec.requested_destination = spec.retry = None
+    spec.retry = None
+    spec.requested_destination = {'cell': op.context.cell and op.context.cell.uuid}
     return spec
+
+
+def lead_to(spec, host, node=None, **more):
+    """Ask for one host."""
+    spec.requested_destination = {**(spec.requested_destination or {}), 'host': host, 'node': node, **more}
 
 
 def chose(migration, selection):

@@ -15,7 +15,7 @@ def evacuate(op):
     if wanted and op.args.get('force'):
         spec.force_hosts = [wanted]
     elif wanted:
-        spec.requested_destination = {'host': wanted, 'node': None}
+        destination.lead_to(spec, wanted)
     spec.ignore_hosts = [migration.source_compute]
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid],
                                                           migration_uuid=migration.uuid)[0][0]

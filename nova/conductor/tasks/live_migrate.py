@@ -49,7 +49,7 @@ def _choose(op, migration, wanted, refused):
     if wanted and op.args.get('force'):
         spec.force_hosts = [wanted]
     elif wanted:
-        spec.requested_destination = {'host': wanted, 'node': None}
+        destination.lead_to(spec, wanted)
     spec.ignore_hosts = [migration.source_compute, *(text.split(':')[0] for text in refused)]
     return op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid],
                                                         migration_uuid=migration.uuid)[0][0]

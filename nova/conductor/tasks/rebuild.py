@@ -24,7 +24,7 @@ def _question(op):
     """Only the filters that look at the image are asked: the server is there, with whomever, and of its size."""
     spec = destination.spec_of(op)
     spec.flavor = _of_no_size(op.instance.flavor)
-    spec.requested_destination = {'host': op.instance.host, 'node': op.instance.node, 'is_rebuild': True}
+    destination.lead_to(spec, op.instance.host, op.instance.node, is_rebuild=True)
     spec.instance_group = spec.availability_zone = None
     return spec
 

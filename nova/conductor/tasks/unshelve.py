@@ -11,7 +11,7 @@ def unshelve(op):
     """Claim a host and hand the order to it; the server stays offloaded if there is none."""
     spec = destination.spec_of(op)
     if op.args.get('host'):
-        spec.requested_destination = {'host': op.args['host'], 'node': None}
+        destination.lead_to(spec, op.args['host'])
     # Should we lose the order to another conductor, what it has claimed stays: the server has a host then.
     op.undo(objects.Claim.release_unplaced, op.context, [op.instance.uuid])
     chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0][0]

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from nova.db.api import base
-from nova.db.types import BIG_ID, LONG_TEXT
+from nova.db.types import BIG_ID, LONG_TEXT, insert_into
 
 
 class CellMapping(base.Timestamps, base.Base):
@@ -88,7 +88,7 @@ def delete_host(conn, name):
 
 
 def insert_instances(conn, rows):
-    conn.execute(instances.insert(), rows)
+    conn.execute(insert_into(instances), rows)
 
 
 def instance(conn, uuid):
@@ -97,6 +97,12 @@ def instance(conn, uuid):
 
 def update_instance(conn, uuid, values):
     return conn.execute(instances.update().where(instances.c.instance_uuid == uuid).values(values)).rowcount
+
+
+def give(conn, uuid, cell_id):
+    """Note which cell has a server; once, since it stays there."""
+    conn.execute(instances.update().where(instances.c.instance_uuid == uuid, instances.c.cell_id.is_(None))
+                 .values(cell_id=cell_id))
 
 
 def delete_instance(conn, uuid):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from nova.cmd import manage
+from nova.objects import cell as cells
 from nova.tests import harness
 from nova.tests.functional import sites
 
@@ -139,6 +140,30 @@ def test_data_migrations(site):
     assert several(site, [['db', 'online_data_migrations']]) == [[0, '', '']]
 
 
+def test_cells():
+    with harness.Cloud.all_in_one() as cloud:
+        def rows(*words):
+            status, out, errors = call(cloud, 'cell_v2', *words, '-f', 'json')
+            assert status == 0, errors
+            return json.loads(out)
+        assert len(rows('simple_cell_setup')) == 1
+        uuid = cloud.client().boot('one')['id']
+        found = {'cell': 'cell1', 'host': cloud.client().get(f'/servers/{uuid}')['server']['OS-EXT-SRV-ATTR:host']}
+        assert rows('verify_instance', '--uuid', uuid) == found
+        assert call(cloud, 'cell_v2', 'verify_instance', '--uuid', 'nothing')[0] == 1
+        assert call(cloud, 'cell_v2', 'discover_hosts', '--strict', '--by-service')[0] == 1
+        cell1 = next(cell['uuid'] for cell in rows('list_cells') if cell['name'] == 'cell1')
+        assert [host['host'] for host in rows('list_hosts', '--cell_uuid', cell1)] == [found['host']]
+        assert call(cloud, 'cell_v2', 'delete_cell', '--cell_uuid', cell1)[0] == 2
+        assert call(cloud, 'cell_v2', 'update_cell', '--cell_uuid', cells.CELL0_UUID, '--disable')[0] == 1
+        # From the second database on it matters who says "the configured one".
+        assert {cell['database_connection'] for cell in rows('list_cells')} == {'(configured)'}
+        rows('create_cell', '--name', 'far', '--database_connection', 'mysql://u:secret@h/far', '--disabled')
+        shown = {cell['name']: cell['database_connection'] for cell in rows('list_cells', '--verbose')}
+        assert shown == {'cell0': cloud.database, 'cell1': cloud.database, 'far': 'mysql://u:secret@h/far'}
+        assert call(cloud, 'cell_v2', 'create_cell', '--name', 'far')[0] == 1
+
+
 def test_deleted_rows_are_archived_and_purged():
     with harness.Cloud.all_in_one() as cloud:
         client = cloud.client()
@@ -155,7 +180,7 @@ def test_deleted_rows_are_archived_and_purged():
         moved = {row['table']: row['rows'] for row in json.loads(out)}
         assert (status, moved['instances'], moved['tags']) == (3, 2, 2)
         assert (rows('instances'), rows('shadow_instances'), rows('shadow_tags')) == (2, 2, 2)
-        assert call(cloud, 'db', 'archive_deleted_rows', '--max_rows', '1', '--until-complete')[0] == 0
+        assert call(cloud, 'db', 'archive_deleted_rows', '--max_rows', '1', '--until-complete', '--all-cells')[0] == 0
         assert (rows('instances'), rows('shadow_instances')) == (1, 3)
         assert rows('shadow_instance_actions') == 6
         assert rows('instance_actions') == 1

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import getpass
+import ipaddress
 import os
 import pathlib
 import secrets
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 
 import testbed
 from nova.tests import harness
@@ -132,9 +134,20 @@ def _make_databases(bed):
     for cell in below:
         manage(bed, 'cell_v2', 'create_cell', '--name', cell, '--transport-url', config.transport(bed, cell),
                '--database_connection', config.database(bed, cell))
-    for cell in bed['cells']:
-        manage(bed, 'network', 'create', '--label', NETWORK, '--cidr', CIDR, '--bridge', 'br100',
-               '--bridge-interface', 'data0', '--multi-host', cell=cell)
+    network = str(uuid.uuid4())
+    for number, cell in enumerate(bed['cells']):
+        # One network for all; each cell gives out addresses of its own.
+        manage(bed, 'network', 'create', '--label', NETWORK, '--cidr', CIDR, '--bridge', 'br100', '--uuid', network,
+               '--bridge-interface', 'data0', '--multi-host', *_part_of_network(number, len(bed['cells'])), cell=cell)
+
+
+def _part_of_network(number, cells):
+    if cells == 1:
+        return ()
+    addresses = list(ipaddress.ip_network(CIDR).hosts())[2:]
+    size = len(addresses) // cells
+    part = addresses[number * size:(number + 1) * size]
+    return '--allowed-start', str(part[0]), '--allowed-end', str(part[-1])
 
 
 def _fill(bed, image):

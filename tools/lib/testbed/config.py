@@ -115,6 +115,7 @@ def _of_cell(state, cell):
     sections = {'DEFAULT': {'transport_url': transport(state, cell)}, 'database': {'connection': database(state, cell)}}
     if cell != TOP:
         sections['api_database'] = {'connection': database(state, TOP)}
+        sections['DEFAULT']['host'] = f'control-{cell}'
     return sections
 
 

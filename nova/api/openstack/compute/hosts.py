@@ -43,10 +43,11 @@ class Hosts(wsgi.Resource):
 
     @wsgi.get('/{host}', until='2.42', view=Plain('host', _ROWS), policy=_rule('show'), errors=FAILS)
     def show(self, context, host):
-        nodes = objects.ComputeNodeList.get_by_host(context, host)
-        if not nodes:
-            raise exception.ComputeHostNotFound(host=host)
-        servers = objects.InstanceList.get_by_host(context, host)
+        with objects.cell.of_host(context, host) as in_cell:
+            nodes = objects.ComputeNodeList.get_by_host(in_cell, host)
+            if not nodes:
+                raise exception.ComputeHostNotFound(host=host)
+            servers = objects.InstanceList.get_by_host(in_cell, host)
         rows = [
             _resource(host, '(total)', *(sum(getattr(node, name) or 0 for node in nodes)
                                          for name in ('vcpus', 'memory_mb', 'local_gb'))),

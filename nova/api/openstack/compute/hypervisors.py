@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hypervisors: what each has and how much of it is promised.  (/os-hypervisors)"""
 
-
 import orjson
 from oslo_utils import uuidutils
 
-from nova import exception, objects
+from nova import exception
 from nova.api.openstack import wsgi
 from nova.api.openstack.errors import Refused, number
 from nova.api.openstack.schema import Boolean, Limit, Query, Text
 from nova.api.openstack.view import ABSENT, DETAIL, SHOW, Field, Plain, Table, many, shape
 from nova.compute import api as compute_api
+from nova.compute import hypervisors
 from nova.policy import ADMIN, Rule
 
 _DETAIL = (DETAIL, SHOW)
@@ -97,63 +97,41 @@ class Hypervisors(wsgi.Resource):
     @wsgi.get('/detail', query=QUERY, view=_MANY, policy=_rule('list-detail'),
               errors=(exception.ComputeHostNotFound, exception.MarkerNotFound))
     def detail(self, context, minor, limit=None, marker=None, pattern=None, with_servers=False):
-        return self._list(context, minor, limit, marker, pattern, with_servers, uptime=minor >= 88)
+        return self._list(context, minor, limit, marker, pattern, with_servers)
 
-    def _list(self, context, minor, limit, marker, pattern, with_servers, uptime=False):
-        if pattern is not None:
-            if marker is not None:
-                raise Refused('hypervisor_hostname_pattern: cannot be combined with limit and marker.')
-            nodes = objects.ComputeNodeList.get_by_hypervisor(context, pattern).objects
-            if not nodes:
-                raise exception.ComputeHostNotFound(host=pattern)
+    def _list(self, context, minor, limit, marker, pattern, with_servers):
+        if pattern is None:
+            by_uuid = minor >= 53
+            after = _node_id(marker, by_uuid, exception.MarkerNotFound(marker=marker)) if marker else None
+            nodes = hypervisors.page(context, limit if minor >= 33 else None, after, by_uuid, with_servers)
+        elif marker is not None:
+            raise Refused('hypervisor_hostname_pattern: cannot be combined with limit and marker.')
         else:
-            after = self._find(context, marker, minor, exception.MarkerNotFound(marker=marker)).id if marker else None
-            nodes = objects.ComputeNodeList.get_by_pagination(context, limit if minor >= 33 else None, after).objects
-        return self._complete(context, nodes, minor, with_servers, uptime)
+            nodes = hypervisors.matching(context, pattern, with_servers)
+        return [self._shown(node, minor) for node in nodes]
 
-    def _complete(self, context, nodes, minor, with_servers=False, uptime=False):
-        """Add what the view wants: the service of each, its servers; nodes without a service are not shown."""
-        hosts = list({node.host for node in nodes})
-        services = {service.host: service for service in objects.ServiceList.get_by_hosts(context, hosts)}
-        nodes = [node for node in nodes if node.host in services]
-        servers = {}
-        if with_servers and nodes:
-            for server in objects.InstanceList.get_by_filters(context, {'host': hosts}, columns=['id', 'uuid', 'host',
-                                                                                                 'node']):
-                servers.setdefault((server.host, server.node), []).append(server)
-        for node in nodes:
-            node.service = services[node.host]
-            node.state = 'up' if self.hosts.servicegroup.service_is_up(node.service) else 'down'
-            node.marker = node.uuid if minor >= 53 else node.id
-            if with_servers:
-                node.servers = servers.get((node.host, node.hypervisor_hostname), [])
-        return nodes
+    def _shown(self, node, minor):
+        """Add what the view wants and no record has."""
+        node.state = 'up' if self.hosts.servicegroup.service_is_up(node.service) else 'down'
+        node.marker = node.uuid if minor >= 53 else node.id
+        return node
 
     # One --------------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _find(context, node_id, minor, missing):
-        """The node of a public id: a number until 2.52, a UUID from 2.53."""
-        try:
-            if minor >= 53:
-                return objects.ComputeNode.get_by_uuid(context, node_id)
-            return objects.ComputeNode.get_by_id(context, number('hypervisor_id', node_id))
-        except (exception.ComputeHostNotFound, Refused) as error:
-            raise missing from error
 
     def _show(self, context, hypervisor_id, minor, with_servers=False):
         if minor >= 53 and not uuidutils.is_uuid_like(hypervisor_id):
             raise Refused(f'hypervisor_id: {hypervisor_id!r} is not a UUID.')
         missing = exception.NotFound(f"Hypervisor with ID '{hypervisor_id}' could not be found.")
-        found = self._complete(context, [self._find(context, hypervisor_id, minor, missing)], minor, with_servers)
-        if not found:
-            raise missing
-        return found[0]
+        try:
+            found = hypervisors.find(context, _node_id(hypervisor_id, minor >= 53, missing), minor >= 53, with_servers)
+        except exception.ComputeHostNotFound as error:
+            raise missing from error
+        return self._shown(found, minor)
 
     @wsgi.get('/statistics', until='2.87', view=Plain('hypervisor_statistics', _STATISTICS),
               policy=_rule('statistics'))
     def statistics(self, context):
-        found = objects.ComputeNodeList.statistics(context)
+        found = hypervisors.statistics(context)
         return {**found, 'free_ram_mb': found['memory_mb'] - found['memory_mb_used'],
                 'free_disk_gb': found['local_gb'] - found['local_gb_used']}
 
@@ -180,7 +158,12 @@ class Hypervisors(wsgi.Resource):
         return self._matching(context, pattern, minor, with_servers=True)
 
     def _matching(self, context, pattern, minor, with_servers=False):
-        nodes = objects.ComputeNodeList.get_by_hypervisor(context, pattern).objects
-        if not nodes:
-            raise exception.ComputeHostNotFound(host=pattern)
-        return self._complete(context, nodes, minor, with_servers)
+        return [self._shown(node, minor) for node in hypervisors.matching(context, pattern, with_servers)]
+
+
+def _node_id(text, by_uuid, missing):
+    """A public id: a number until 2.52, a UUID from 2.53."""
+    try:
+        return text if by_uuid else number('hypervisor_id', text)
+    except Refused as error:
+        raise missing from error

@@ -3,7 +3,7 @@
 
 import collections
 
-from nova import exception
+from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.schema import Choice, List, Table, Text, Uuid
 from nova.api.openstack.view import Plain, many, shape
@@ -49,24 +49,33 @@ class ServerExternalEvents(wsgi.Resource):
     @wsgi.post(body=BODY, success=200, may=(207,), view=Plain('events', _TOLD),
                policy=Rule('os-server-external-events:create', SERVICE), errors=(exception.NotFound,))
     def create(self, context, events):
-        by_host, answers = collections.defaultdict(list), []
+        servers = self._servers(context, {event['server_uuid'] for event in events})
+        by_host, in_cells, answers = collections.defaultdict(list), {}, []
         for event in events:
             event = {'status': 'completed', **event}
-            code, host = self._look(context, event)
-            if host:
-                by_host[host].append({'tag': None, **event})
+            server = servers.get(event['server_uuid'])
+            code = _code(event, server)
+            if code == 200:
+                by_host[server.host].append({'tag': None, **event})
+                in_cells[server.host] = server._context
             answers.append({**event, 'code': code, **({} if code == 200 else {'status': 'failed'})})
         for host, found in by_host.items():
-            self.compute.compute_rpcapi.external_instance_event(context, host, found)
+            self.compute.compute_rpcapi.external_instance_event(in_cells[host], host, found)
         return wsgi.Answer(answers, status=200 if all(each['code'] == 200 for each in answers) else 207)
 
-    def _look(self, context, event):
-        """(code, host to tell or None)"""
-        tag = event.get('tag')
-        if (event['name'] in _TAGGED and not tag) or (event['name'] == 'power-update' and tag not in _POWER):
-            return 400, None
-        try:
-            server = self.compute.get(context.elevated(), event['server_uuid'])
-        except exception.InstanceNotFound:
-            return 404, None
-        return (200, server.host) if server.host else (422, None)
+    @staticmethod
+    def _servers(context, uuids):
+        """{uuid: server}, of all cells; one query in each."""
+        answers, _down = objects.cell.ask_each(
+            context, lambda in_cell: objects.InstanceList.get_by_uuids(in_cell, list(uuids)).objects)
+        return {server.uuid: server for _cell, found in answers for server in found}
+
+
+def _code(event, server):
+    """Of a server that is not there (None) too."""
+    tag = event.get('tag')
+    if (event['name'] in _TAGGED and not tag) or (event['name'] == 'power-update' and tag not in _POWER):
+        return 400
+    if server is None:
+        return 404
+    return 200 if server.host else 422

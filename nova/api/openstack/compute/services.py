@@ -11,6 +11,7 @@ from nova.api.openstack.schema import Boolean, Choice, HostName, Query, Table, T
 from nova.api.openstack.view import Field, shape
 from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
+from nova.compute import lookup
 from nova.notifications import tell
 from nova.policy import ADMIN, Rule
 
@@ -76,8 +77,7 @@ class Services(wsgi.Resource):
     def _change(self, context, host, binary, **values):
         if binary != 'nova-compute':
             raise Refused(f'binary: {binary!r} cannot be changed; only nova-compute can.')
-        service = objects.Service.get_by_args(context, host, binary)
-        return self._save(service, **values)
+        return self._save(lookup.service(context, host), **values)
 
     def _save(self, service, **values):
         for name, value in values.items():
@@ -130,15 +130,20 @@ class Services(wsgi.Resource):
         if by_uuid:
             if not uuidutils.is_uuid_like(service_id):
                 raise Refused(f'service_id: {service_id!r} is not a UUID.')
-            return objects.Service.get_by_uuid(context, service_id)
-        return objects.Service.get_by_id(context, number('service_id', service_id))
+            return lookup.find(context, lambda in_cell: objects.Service.get_by_uuid(in_cell, service_id))
+        wanted = number('service_id', service_id)
+        found = lookup.find_all(context, lambda in_cell: objects.Service.get_by_id(in_cell, wanted))
+        if len(found) > 1:
+            raise Refused(f'service_id: {wanted} is the number of a service in each of {len(found)} cells; from 2.53 a '
+                          'service is named by its UUID.')
+        return found[0]
 
     @wsgi.delete('/{service_id}', policy=Rule('os-services:delete', ADMIN, formerly='os-services'),
                  errors=(exception.ServiceNotFound, exception.Conflict))
     def delete(self, context, service_id, minor):
         service = self._find(context, service_id, by_uuid=minor >= 53)
         if service.binary == 'nova-compute':
-            servers = objects.InstanceList.get_uuids_by_host(context, service.host)
+            servers = objects.InstanceList.get_uuids_by_host(service._context, service.host)
             if servers:
                 raise exception.Conflict(f'Host {service.host} has {len(servers)} servers; move or delete them before '
                                          'its service is deleted')

@@ -153,7 +153,7 @@ def test_an_order_whose_end_could_not_be_recorded_is_done_again(stopping):
     assert rung == []       # it may still be at it
     with session.writer(make.admin()) as conn:
         db.actions.change(conn, action_id, {'updated_at': db.leases.since(3600)})
-    host.entered.add(action_id)
+    host.entered.add(operations.order_key(make.admin(), action_id))
     operations.Poller(host, 0).look(make.admin(), ring)
     concurrency.sleep(0.05)
     assert rung == []       # it is

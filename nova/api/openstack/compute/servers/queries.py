@@ -97,14 +97,16 @@ def wants_all_projects(query):
 
 def sorting(context, query, minor):
     """(sort keys, sort directions)"""
-    keys, dirs = list(query.get('sort_key') or ()), list(query.get('sort_dir') or ())
+    keys, dirs = list(query.get('sort_key') or ['created_at']), list(query.get('sort_dir') or ())
     for direction in dirs:
         if direction not in ('asc', 'desc'):
             raise Refused(f"sort_dir: {direction!r} is not allowed. It must be 'asc' or 'desc'.")
+    if len(dirs) > len(keys):
+        raise Refused(f'sort_dir: there are {len(dirs)} directions for {len(keys)} sort keys.')
     dirs += [dirs[0] if dirs else 'desc'] * (len(keys) - len(dirs))
     wanted = []
     # A key without effect takes its direction with it.
-    for key, direction in zip(keys, dirs, strict=False):
+    for key, direction in zip(keys, dirs, strict=True):
         known = key in SORT_KEYS or (key == 'locked' and minor >= microversions.minor('2.73'))
         if key in ADMIN_SORT_KEYS and not context.is_admin:
             raise exception.NotAuthorized(f'Only administrators can sort servers by {key}')

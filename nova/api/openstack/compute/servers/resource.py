@@ -177,10 +177,11 @@ class HostStatus:
         return server
 
     def tell(self, context, servers):
-        """One query for the hosts of all servers together."""
-        hosts = {server.host for server in servers if server.host}
-        found = {service.host: self._word(service) for service in objects.ServiceList.get_by_hosts(context, list(hosts))
-                 } if hosts else {}
+        """One query in each cell for the hosts of all servers together."""
+        hosts = list({server.host for server in servers if server.host})
+        answers, _down = objects.cell.ask_each(
+            context, lambda in_cell: objects.ServiceList.get_by_hosts(in_cell, hosts)) if hosts else ([], [])
+        found = {service.host: self._word(service) for _cell, services in answers for service in services}
         for server in servers:
             server.host_status = found.get(server.host, 'UNKNOWN') if server.host else ''
 

@@ -14,8 +14,9 @@ from alembic import autogenerate, command, context
 from alembic import config as alembic_config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
-from nova import db
+from nova import db, exception
 from nova.db import session, types
 
 SETS = ('main', 'api')
@@ -53,8 +54,14 @@ def connect(url):
 
 
 def sync(which, version=None, url=None):
-    """Bring a set to a version, the newest unless given.  Doing it again changes nothing."""
-    command.upgrade(_config(which, url), version or 'head')
+    """Bring a set to a version, the newest unless given.  Doing it again changes nothing.
+
+    Raises InvalidInput for a version that there is not.
+    """
+    try:
+        command.upgrade(_config(which, url), version or 'head')
+    except CommandError as exc:
+        raise exception.InvalidInput(reason=f'version: {exc}') from exc
 
 
 def version(which, url=None):

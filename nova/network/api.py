@@ -253,10 +253,13 @@ class API:
         """Nothing to prepare: the address is served where the server is."""
 
     def migrate_instance_finish(self, context, instance, migration, host=None):
-        """The server is on another host (None: the destination); who serves its addresses follows.  May be repeated."""
+        """The server is on another host (None: the destination); who serves its addresses follows, and `instance` has
+        the network info of there.  May be repeated.
+        """
         host = host or migration.dest_compute
         if not objects.FixedIPList.move_to_host(context, instance.uuid, host):
             return
+        instance.trust('network_info', self.get_instance_nw_info(context, instance))
         for each in {host, migration.source_compute, migration.dest_compute} - {None}:
             try:
                 self.rpcapi.setup_networks(context, each)
@@ -299,7 +302,7 @@ class API:
         return objects.FloatingIP.allocate(context, context.project_id, pool or CONF.default_floating_pool, limit)
 
     def release_floating_ip(self, context, address):
-        """Give an address back, unbound before.  Raises FloatingIpNotFound."""
+        """Give an address back, unbound before.  Raises FloatingIpNotFound, FloatingIpAssociated: bound meanwhile."""
         floating = self.get_floating_ip_by_address(context, address)
         if floating.fixed_ip_id is not None:
             self.disassociate_floating_ip(context, address)
@@ -331,8 +334,9 @@ class API:
                                                    interface or CONF.public_interface)
 
     def delete_floating_ip(self, context, address):
-        """Raises FloatingIpNotFound."""
-        objects.FloatingIP.destroy_by_address(context, address)
+        """Remove an address from the site; who has it bound loses it.  Raises FloatingIpNotFound."""
+        if objects.FloatingIP.destroy_by_address(context, address):
+            self._look_again(context)
 
 
 def _request(request):

@@ -22,8 +22,8 @@ from nova.privsep import linux_net as root
 LOG = log.getLogger(__name__)
 
 
-#: What a step on the host can fail with.
-FAILURES = (exception.NovaException, processutils.ProcessExecutionError, OSError)
+#: What a step on the host can fail with; ValueError: a name or address that root does not take.
+FAILURES = (exception.NovaException, processutils.ProcessExecutionError, OSError, ValueError)
 
 
 class Gateways:
@@ -63,11 +63,14 @@ class Gateways:
                 raise failures[0]
 
     def _attempt(self, failures, step, *args):
+        """Whether a step could be done; if not, why is logged and kept."""
         try:
             step(*args)
         except FAILURES as exc:
             LOG.exception('A network of this host could not be set up; going on with the others')
             failures.append(exc)
+            return False
+        return True
 
     def give(self, served):
         """A server got an address of a network here.  Raises KeyError for a network that `sync` has not seen."""
@@ -144,23 +147,29 @@ class Gateways:
         metadata = _metadata_address()
         lines = nft.gateway_tables(gateways, metadata_host=metadata, metadata_port=CONF.metadata_port,
                                    source=CONF.routing_source_ip or None, untranslated=CONF.dmz_cidr)
-        self._float()
         if lines != self._translation or nft.GATEWAY not in root.list_tables():
             root.apply_nft(lines)
             self._translation = lines
+        self._float()
 
     def _float(self):
-        """Have the floating addresses that are bound to servers here, and no others, on their devices."""
+        """Have the floating addresses that are bound to servers here, and no others, on their devices.
+
+        One that fails does not keep the others; the first failure is raised at the end.
+        """
         wanted = {pair for network in self.networks.values() for pair in _floating(network)}
         had = {tuple(pair) for pair in self._state().get('floating', ())}
-        for device, address in sorted(had - wanted):
-            if f'{address}/32' in _addresses_of(device):
-                root.delete_address(device, f'{address}/32')
-        for device, address in sorted(wanted):
-            if f'{address}/32' not in _addresses_of(device):
-                root.add_address(device, f'{address}/32')
-        if had != wanted:
-            self._remember(floating=sorted(wanted))
+        if not wanted <= had:
+            # First: what this process puts there before it is killed the next one must find.
+            self._remember(floating=sorted(had | wanted))
+        failures = []
+        left = {pair for pair in sorted(had - wanted) if not self._attempt(failures, _put_off, *pair)}
+        for pair in sorted(wanted):
+            self._attempt(failures, _put_on, *pair)
+        if had != wanted | left:
+            self._remember(floating=sorted(wanted | left))
+        if failures:
+            raise failures[0]
 
     # What an earlier start did ----------------------------------------------------------------------------------------
 
@@ -208,6 +217,16 @@ def _floating(network):
     """[(device, floating address)] of a network."""
     return [(interface or CONF.public_interface, address)
             for each in network['given'].values() for address, interface in each.get('floating') or ()]
+
+
+def _put_on(device, floating):
+    if f'{floating}/32' not in _addresses_of(device):
+        root.add_address(device, f'{floating}/32')
+
+
+def _put_off(device, floating):
+    if f'{floating}/32' in _addresses_of(device):
+        root.delete_address(device, f'{floating}/32')
 
 
 def _addresses_of(device):

@@ -4,6 +4,7 @@
 nova-network's share (addresses, DHCP, NAT) is `nova.network.gateways`.
 """
 
+import contextlib
 import os
 
 import oslo_messaging
@@ -79,10 +80,11 @@ class Firewall:
             if have == wanted:
                 return
             gone = {port.device for port in have} - {port.device for port in wanted}
-            self._ports[instance.uuid] = wanted
-            conntrack = self._follow_connections()
-            self._change([line for device in sorted(gone) for line in nft.port_gone(device)]
-                         + [line for port in wanted for line in nft.port(port, conntrack)])
+            with self._unless_refused():
+                self._ports[instance.uuid] = wanted
+                conntrack = self._follow_connections()
+                self._change([line for device in sorted(gone) for line in nft.port_gone(device)]
+                             + [line for port in wanted for line in nft.port(port, conntrack)])
 
     def remove(self, instance):
         """Forget a server's interfaces.  To be called when the guest is gone; again changes nothing."""
@@ -103,7 +105,7 @@ class Firewall:
         for instance in filtered:
             ensure_bridges(instance.get_network_info())
         rules = _rules_of(filtered)
-        with concurrency.lock('firewall'):
+        with concurrency.lock('firewall'), self._unless_refused():
             self._ports = {instance.uuid: _ports_of(instance.get_network_info(), rules[instance.uuid])
                            for instance in filtered}
             # A host that never had anything to filter is left alone: root need not be asked there.
@@ -111,6 +113,16 @@ class Firewall:
                 self._replace()
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _unless_refused(self):
+        """What the kernel refuses is forgotten: it takes all of a change or nothing, and the next try must be one."""
+        before = dict(self._ports)
+        try:
+            yield
+        except Exception:
+            self._ports = before
+            raise
 
     def _change(self, lines):
         """Change some devices; everything anew when what we made is not there any more."""

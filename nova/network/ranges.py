@@ -4,10 +4,15 @@
 import netaddr
 
 from nova import exception
+from nova.privsep import linux_net as root
 
 #: Addresses that are stored for a network at most.
 LARGEST = 65536
 SMALLEST = 4
+#: Bits of an IPv6 network: the other half guests make of their MACs, and routers announce no other size for that.
+_PREFIX_V6 = 64
+#: Columns that are numbers: (least, most).
+_NUMBERS = {'mtu': (68, 65535), 'vlan': (1, 4094)}
 
 
 def plan(label, cidr=None, cidr_v6=None, *, num_networks=1, network_size=None, gateway=None, gateway_v6=None,
@@ -21,9 +26,13 @@ def plan(label, cidr=None, cidr_v6=None, *, num_networks=1, network_size=None, g
     """
     if not cidr and not cidr_v6:
         raise exception.InvalidInput(reason='cidr: a network needs cidr or cidr_v6')
-    num_networks = num_networks or 1
+    num_networks = 1 if num_networks is None else num_networks
+    if num_networks < 1:
+        raise exception.InvalidInput(reason=f'num_networks: {num_networks} is less than 1')
+    _check(values)
     for name, value in (('gateway', gateway), ('gateway_v6', gateway_v6), ('dhcp_server', dhcp_server),
-                        ('fixed_cidr', fixed_cidr), ('allowed_start', allowed_start), ('allowed_end', allowed_end)):
+                        ('fixed_cidr', fixed_cidr), ('allowed_start', allowed_start), ('allowed_end', allowed_end),
+                        ('uuid', values.get('uuid'))):
         if value and num_networks > 1:
             raise exception.InvalidInput(reason=f'{name}: cannot be chosen for {num_networks} networks at once')
     ranges = _divide('cidr', _network('cidr', cidr, 4), num_networks, network_size) if cidr else [None] * num_networks
@@ -33,13 +42,36 @@ def plan(label, cidr=None, cidr_v6=None, *, num_networks=1, network_size=None, g
     for index, (range_v4, range_v6) in enumerate(zip(ranges, ranges_v6, strict=True)):
         network = {**values, 'label': label if num_networks == 1 else f'{label}_{index}'}
         if vlan_start is not None:
-            network['vlan'] = vlan_start + index
+            network['vlan'] = _number('vlan', vlan_start + index)
         if range_v4 is not None:
             network.update(_v4(range_v4, gateway, dhcp_server, fixed_cidr, allowed_start, allowed_end))
         if range_v6 is not None:
             network.update(_v6(range_v6, gateway_v6))
         planned.append(network)
     return planned
+
+
+def _check(values):
+    """Raises InvalidInput for what a host would stumble over when it sets the network up."""
+    for name in ('bridge', 'bridge_interface'):
+        if values.get(name) is not None:
+            try:
+                root.device_name(values[name])
+            except ValueError as exc:
+                raise exception.InvalidInput(reason=f'{name}: {exc}') from exc
+    for name in ('dns1', 'dns2'):
+        if values.get(name) is not None:
+            _address(name, values[name])
+    for name in _NUMBERS:
+        if values.get(name) is not None:
+            _number(name, values[name])
+
+
+def _number(name, value):
+    low, high = _NUMBERS[name]
+    if not low <= value <= high:
+        raise exception.InvalidInput(reason=f'{name}: {value} is not between {low} and {high}')
+    return value
 
 
 def _network(name, value, version):
@@ -54,7 +86,7 @@ def _network(name, value, version):
 
 def _divide(name, whole, count, size, to_64=False):
     if to_64:
-        prefix = max(64, whole.prefixlen)
+        prefix = max(_PREFIX_V6, whole.prefixlen)
     elif size is None and count == 1:
         prefix = whole.prefixlen
     else:
@@ -66,16 +98,18 @@ def _divide(name, whole, count, size, to_64=False):
     if count > 2 ** (prefix - whole.prefixlen):
         raise exception.InvalidInput(reason=f'num_networks: {count} networks of /{prefix} do not fit into {name} '
                                             f'{whole}')
-    if to_64 and count == 1:
-        return [whole]
     return list(whole.subnet(prefix, count=count))
 
 
-def _inside(name, value, network):
+def _address(name, value):
     try:
-        found = netaddr.IPAddress(value)
+        return netaddr.IPAddress(value)
     except (netaddr.AddrFormatError, ValueError, TypeError) as exc:
         raise exception.InvalidInput(reason=f'{name}: {value!r} is no address') from exc
+
+
+def _inside(name, value, network):
+    found = _address(name, value)
     if found not in network:
         raise exception.InvalidInput(reason=f'{name}: {value} is not in {network}')
     return str(found)
@@ -105,9 +139,8 @@ def _v4(network, gateway, dhcp_server, fixed_cidr, first, last):
 
 
 def _v6(network, gateway):
-    if network.size < SMALLEST:
-        raise exception.InvalidInput(reason=f'cidr_v6: {network} has {network.size} addresses; a network has '
-                                            f'{SMALLEST} at least')
+    if network.prefixlen != _PREFIX_V6:
+        raise exception.InvalidInput(reason=f'cidr_v6: {network} is less than a /{_PREFIX_V6}, which a network needs')
     gateway = _inside('gateway_v6', gateway or network[1], network)
     return {'cidr_v6': str(network), 'netmask_v6': str(network.prefixlen), 'gateway_v6': gateway}
 

@@ -111,26 +111,38 @@ class FixedIPList(base.NovaObjectList):
     def remove_from_instance(cls, context, instance_uuid, address):
         """Take one address back, and its interface if that was its only one; returns as `add_to_instance`.
 
+        An IPv6 address is made of its interface's MAC, and goes when that goes: by itself where there is no other.
         Raises FixedIpNotFound when the server does not have it.
         """
         with db.session.writer(context) as conn:
             rows = db.networks.held_by(conn, instance_uuid)
-            found = next((row for row in rows if row['address'] == address), None)
-            if found is None:
+            found = [row for row in rows if row['address'] == address]
+            vifs = [row['virtual_interface_id'] for row in found] or _of_ipv6_alone(conn, instance_uuid, address)
+            if not vifs:
                 raise exception.FixedIpNotFound(address=address)
             let_in = db.security_groups.who_let_in(conn, instance_uuid)
-            db.networks.give_back(conn, [found['id']])
-            if sum(row['virtual_interface_id'] == found['virtual_interface_id'] for row in rows) == 1:
-                db.networks.delete_vifs_of(conn, instance_uuid, [found['virtual_interface_id']])
+            db.networks.give_back(conn, [row['id'] for row in found])
+            if sum(row['virtual_interface_id'] in vifs for row in rows) == len(found):
+                db.networks.delete_vifs_of(conn, instance_uuid, vifs)
             return {'network_info': virtual_interface.store_network_info(conn, instance_uuid),
-                    'served': [_served(found, instance_uuid)], 'let_in': let_in}
+                    'served': [_served(row, instance_uuid) for row in found], 'let_in': let_in}
 
     @base.remotable_classmethod
     @base.retried
     def move_to_host(cls, context, instance_uuid, host):
-        """The server is on that host now; its addresses go with it.  Returns how many they are."""
+        """The server is on that host now; its addresses go with it.  Returns how many they are.
+
+        In networks of all hosts that one is its gateway and DHCP server from now on, and its network info says so.
+        """
         with db.session.writer(context) as conn:
-            return db.networks.set_host_of(conn, instance_uuid, host)
+            moved = db.networks.set_host_of(conn, instance_uuid, host)
+            own = {row['network_id'] for row in db.networks.held_by(conn, instance_uuid)
+                   if row['multi_host'] and not row['share_address']} if moved else ()
+            for network_id in sorted(own):
+                db.networks.reserve_for_host(conn, network_id, host)
+            if own:
+                virtual_interface.store_network_info(conn, instance_uuid)
+            return moved
 
     @base.remotable_classmethod
     @base.retried
@@ -242,6 +254,13 @@ def _give(conn, network, wanted, values):
         if db.networks.give(conn, network['id'], candidate, values):
             return candidate
     raise exception.NoMoreFixedIps(net=network['label'])
+
+
+def _of_ipv6_alone(conn, instance_uuid, address):
+    """Ids of interfaces that have this address and no fixed one."""
+    uuids = {row['vif'] for row in db.networks.interfaces(conn, instance_uuid)
+             if row['cidr_v6'] and not row['addresses'] and info.address_v6(row['cidr_v6'], row['mac']) == address}
+    return [row['id'] for row in db.networks.vifs_of(conn, instance_uuid) if row['uuid'] in uuids]
 
 
 def _served(row, instance_uuid):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floating addresses: public ones, which a project has for a while and binds to addresses of its servers."""
 
+import contextlib
+
 import netaddr
 from oslo_db import exception as db_exc
 
@@ -122,10 +124,19 @@ class FloatingIP(base.TimestampedObject, base.NovaObject):
     @base.remotable_classmethod
     @base.retried
     def destroy_by_address(cls, context, address):
-        """Raises FloatingIpNotFound."""
+        """Remove it; a server that it is bound to does not have it any more.  Whether there was one.
+
+        Raises FloatingIpNotFound.
+        """
         with db.session.writer(context) as conn:
+            rows = db.networks.floating_with_fixed(conn, db.networks.floating_ips.c.address == address)
             if not db.networks.delete_floating(conn, address):
                 raise FloatingIpNotFound(address=address)
+            bound = [row['instance_uuid'] for row in rows if row['instance_uuid']]
+            for uuid in bound:
+                with contextlib.suppress(exception.InstanceNotFound):
+                    virtual_interface.store_network_info(conn, uuid)
+        return bool(bound)
 
 
 @base.register
@@ -136,14 +147,13 @@ class FloatingIPList(base.NovaObjectList):
     def get_all(cls, context, host=None):
         where = [] if host is None else [db.networks.floating_ips.c.host == host]
         with db.session.reader(context) as conn:
-            return cls.of(context, [FloatingIP.from_row(context, row)
-                                    for row in db.networks.floating_with_fixed(conn, *where)])
+            return cls.from_rows(context, db.networks.floating_with_fixed(conn, *where))
 
     @base.remotable_classmethod
     def get_by_project(cls, context, project_id):
         with db.session.reader(context) as conn:
             rows = db.networks.floating_with_fixed(conn, db.networks.floating_ips.c.project_id == project_id)
-        return cls.of(context, [FloatingIP.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def pools(cls, context):
@@ -171,6 +181,8 @@ def range_of(ip_range):
         found = netaddr.IPNetwork(ip_range)
     except (netaddr.AddrFormatError, ValueError, TypeError) as exc:
         raise exception.InvalidInput(reason=f'ip_range: {ip_range!r} is no network') from exc
+    if found.version != 4:
+        raise exception.InvalidInput(reason=f'ip_range: {ip_range} is not of IPv4; no other addresses are translated')
     if found.size > _MOST or found.size == 2:
         raise exception.InvalidInput(reason=f'ip_range: {ip_range} must be an address, or a network of 4 to {_MOST}')
     return [str(address) for address in (found.iter_hosts() if found.size > 1 else [found.ip])]

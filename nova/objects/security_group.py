@@ -99,10 +99,14 @@ class SecurityGroup(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def rename(self, name, description):
-        """Raises SecurityGroupExists."""
+        """Servers know their groups by name, and learn the new one.  Raises SecurityGroupExists."""
         try:
             with db.session.writer(self._context) as conn:
+                servers = db.security_groups.named_by(conn, self.project_id, self.name) if name != self.name else {}
                 db.security_groups.update(conn, self.id, {'name': name, 'description': description})
+                for uuid, names in servers.items():
+                    db.instances.update(conn, uuid, {'security_groups': [
+                        name if each == self.name else each for each in names]})
         except db_exc.DBDuplicateEntry as exc:
             raise SecurityGroupExists(name=name, project_id=self.project_id) from exc
         self.trust('name', name)
@@ -111,9 +115,10 @@ class SecurityGroup(base.TimestampedObject, base.NovaObject):
     @base.remotable
     @base.retried
     def destroy(self):
-        """Raises SecurityGroupInUse while it holds for servers."""
+        """Raises SecurityGroupInUse while it holds for servers, or will: of those that are on no host now."""
         with db.session.writer(self._context) as conn:
-            if db.security_groups.members_of(conn, [self.id]):
+            if db.security_groups.members_of(conn, [self.id]) or db.security_groups.named_by(
+                    conn, self.project_id, self.name):
                 raise SecurityGroupInUse(group_id=self.id)
             db.security_groups.delete(conn, self.id)
 
@@ -275,8 +280,7 @@ class SecurityGroupDefaultRuleList(base.NovaObjectList):
     @base.remotable_classmethod
     def get_all(cls, context):
         with db.session.reader(context) as conn:
-            return cls.of(context, [SecurityGroupDefaultRule.from_row(context, row)
-                                    for row in db.security_groups.select_default_rules(conn)])
+            return cls.from_rows(context, db.security_groups.select_default_rules(conn))
 
 
 def make_default(context, conn, project_id):

@@ -5,6 +5,7 @@ import json
 
 from nova.api import openapi as document
 from nova.api.openstack import microversions, wsgi
+from nova.cmd.manage import output
 
 
 def routes(context):
@@ -18,7 +19,7 @@ def routes(context):
 
 def openapi(context):
     """The OpenAPI document, as JSON."""
-    return json.dumps(document.document(), indent=2)
+    return output.Document(json.dumps(document.document(), indent=2))
 
 
 COMMANDS = {'routes': routes, 'openapi': openapi}

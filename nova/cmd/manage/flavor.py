@@ -3,8 +3,11 @@
 
 from oslo_utils import uuidutils
 
-from nova import objects
-from nova.cmd.manage.arguments import arg, pairs
+from nova import exception, objects
+from nova.cmd.manage.arguments import arg, at_least, pairs
+
+#: Characters of a name at most.
+_LONGEST = 255
 
 
 def _row(flavor):
@@ -14,16 +17,18 @@ def _row(flavor):
 
 
 @arg('--name', required=True)
-@arg('--ram', type=int, required=True, help='MiB')
-@arg('--vcpus', type=int, required=True)
-@arg('--disk', type=int, required=True, help='GiB of the root disk; 0: as large as the image')
+@arg('--ram', type=at_least(1), required=True, help='MiB')
+@arg('--vcpus', type=at_least(1), required=True)
+@arg('--disk', type=at_least(0), required=True, help='GiB of the root disk; 0: as large as the image')
 @arg('--id', dest='flavorid', help='a UUID is made unless given')
-@arg('--ephemeral', type=int, default=0, help='GiB')
-@arg('--swap', type=int, default=0, help='MiB')
+@arg('--ephemeral', type=at_least(0), default=0, help='GiB')
+@arg('--swap', type=at_least(0), default=0, help='MiB')
 @arg('--private', action='store_true', help='only for projects that are given access')
 @arg('--property', action='append', help='extra spec key=value; may be repeated')
 def create(context, name, ram, vcpus, disk, flavorid, ephemeral, swap, private, property):
     """Make a flavor."""
+    if not name.strip() or len(name) > _LONGEST:
+        raise exception.InvalidInput(reason=f'name: must have 1 to {_LONGEST} characters that are not all blank')
     flavor = objects.Flavor(context, name=name, memory_mb=ram, vcpus=vcpus, root_gb=disk, ephemeral_gb=ephemeral,
                             flavorid=flavorid or uuidutils.generate_uuid(), swap=swap, is_public=not private,
                             extra_specs=pairs(property))

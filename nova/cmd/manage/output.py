@@ -14,6 +14,18 @@ class Left(list):
     """Rows about work of which something is left: the exit status is 3."""
 
 
+class Sentence(str):
+    """What people are told where there are no rows, which is what programs get."""
+
+    __slots__ = ()
+
+
+class Document(str):
+    """A text that programs can read as it is."""
+
+    __slots__ = ()
+
+
 FORMATS = ('table', 'json', 'yaml', 'csv', 'value')
 
 
@@ -21,8 +33,10 @@ def show(answer, kind='table', columns=()):
     """Print rows (a list of dicts), one thing (a dict), or a text; None prints nothing."""
     if answer is None:
         return
+    if isinstance(answer, Sentence) and kind != 'table':
+        answer = []
     if isinstance(answer, str):
-        print(answer)
+        print(answer if isinstance(answer, Document) else TEXTS.get(kind, str)(answer))
         return
     one = isinstance(answer, dict)
     rows = [answer] if one else list(answer)
@@ -78,6 +92,8 @@ def _value(names, rows, one):
         print(('\n' if one else ' ').join(_text(row[name]) for name in names))
 
 
+#: What becomes of a single text; the other formats have it as it is.
+TEXTS = {'json': json.dumps, 'yaml': lambda text: yaml.safe_dump(text).removesuffix('...\n').rstrip()}
 PRINTERS = {'table': _table, 'json': _json, 'yaml': _yaml, 'csv': _csv, 'value': _value}
 
 

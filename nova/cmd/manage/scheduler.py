@@ -3,6 +3,7 @@
 
 from nova import exception, objects
 from nova.cmd.manage import image as image_commands
+from nova.cmd.manage import output
 from nova.cmd.manage.arguments import arg, pairs
 from nova.scheduler import explain as explanations
 
@@ -24,7 +25,7 @@ def explain(context, flavor, image, az, hint, host, project, server):
     else:
         raise exception.InvalidInput(reason='say --flavor (and --image), or --server')
     return [dict(zip(explanations.COLUMNS, row, strict=False)) if not isinstance(row, dict) else row
-            for row in found.rows()] or found.summary
+            for row in found.rows()] or output.Sentence(found.summary)
 
 
 def _image(context, name_or_id):

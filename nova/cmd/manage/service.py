@@ -3,11 +3,7 @@
 
 from nova import objects
 from nova.cmd.manage.arguments import arg
-from nova.compute import api
-
-
-def _find(context, host, binary):
-    return objects.Service.get_by_args(context, host, binary)
+from nova.compute import api, lookup
 
 
 def list_services(context):
@@ -23,7 +19,7 @@ def list_services(context):
 @arg('binary', nargs='?', default='nova-compute')
 def enable(context, host, binary):
     """Let the scheduler use a host."""
-    service = _find(context, host, binary)
+    service = lookup.service(context, host, binary)
     service.disabled, service.disabled_reason = False, None
     service.save()
 
@@ -33,7 +29,7 @@ def enable(context, host, binary):
 @arg('--reason')
 def disable(context, host, binary, reason):
     """Keep the scheduler from using a host."""
-    service = _find(context, host, binary)
+    service = lookup.service(context, host, binary)
     service.disabled, service.disabled_reason = True, reason
     service.save()
 
@@ -42,9 +38,10 @@ def disable(context, host, binary, reason):
 @arg('binary', nargs='?', default='nova-compute')
 def delete(context, host, binary):
     """Forget a service that is gone; 3 when its host still has servers."""
-    if binary == 'nova-compute' and objects.InstanceList.get_uuids_by_host(context, host):
+    service = lookup.service(context, host, binary)
+    if binary == 'nova-compute' and objects.InstanceList.get_uuids_by_host(service._context, host):
         return 3
-    _find(context, host, binary).destroy()
+    service.destroy()
     return None
 
 

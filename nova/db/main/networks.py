@@ -281,7 +281,7 @@ def held_by(conn, instance_uuid, address=None):
     return conn.execute(
         sa.select(c.id, c.address, c.network_id, c.host, c.virtual_interface_id, c.default_route,
                   vifs.c.address.label('mac'), vifs.c.uuid.label('vif'), networks.c.uuid.label('network_uuid'),
-                  networks.c.host.label('network_host'), networks.c.multi_host)
+                  networks.c.host.label('network_host'), networks.c.multi_host, networks.c.share_address)
         .join(networks, networks.c.id == c.network_id).outerjoin(vifs, vifs.c.id == c.virtual_interface_id)
         .where(*where).order_by(c.id)).mappings().all()
 

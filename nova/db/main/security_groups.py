@@ -204,6 +204,13 @@ def members_of(conn, group_ids):
     return _placed(conn, members.c.security_group_id.in_(group_ids))
 
 
+def named_by(conn, project_id, name):
+    """{uuid: names of its groups} of the servers that are to have a group, wherever they are."""
+    c = instances.c
+    rows = conn.execute(sa.select(c.uuid, c.security_groups).where(c.project_id == project_id, c.deleted == 0))
+    return {uuid: names for uuid, names in rows if name in (names or ())}
+
+
 def who_let_in(conn, instance_uuid):
     """(uuid, host) of the other servers on hosts whose rules name a group of this server."""
     own = sa.select(members.c.security_group_id).where(members.c.instance_uuid == instance_uuid)

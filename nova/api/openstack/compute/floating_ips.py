@@ -72,7 +72,7 @@ class FloatingIps(wsgi.Resource):
     def create(self, context, pool=None):
         return self.network.allocate_floating_ip(context, pool)
 
-    @wsgi.delete('/{ip_id}', until='2.35', success=202, errors=(exception.NotFound,),
+    @wsgi.delete('/{ip_id}', until='2.35', success=202, errors=(exception.NotFound, floating_ip.FloatingIpAssociated),
                  policy=Rule('os-floating-ips:delete', MEMBER, formerly='os-floating-ips'))
     def delete(self, context, ip_id):
         found = self.network.get_floating_ip(context, number('floating_ip_id', ip_id))

@@ -103,6 +103,5 @@ class TenantNetworks(wsgi.Resource):
         found = self.network.get(context, network_id)
         if not context.is_admin and found.project_id != context.project_id:
             raise exception.NotAuthorized(f'Network {network_id} is not of your project')
-        self.network.disassociate(context, network_id)
         self.network.delete(context, network_id)
 

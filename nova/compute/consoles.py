@@ -23,15 +23,24 @@ def output(driver, context, instance, tail_length=None):
     return '\n'.join(lines[len(lines) - int(tail_length):] if int(tail_length) else [])
 
 
-def closes(body):
-    """Mark a concern's function after which the guest has let go of its consoles' ports, which others may take.
-
-    No token that was given so far opens any more when the operation has ended well.
+def close(context, instance):
+    """The guest lets go of its consoles' ports, which others may take: no token that was given so far opens any more.
     """
+    objects.ConsoleAuthToken.clean_console_auths_for_instance(context, instance.uuid)
+
+
+def closes(body):
+    """Mark a concern's function in which the guest lets go of its consoles' ports, however it ends."""
     @functools.wraps(body)
     def run(op):
-        op.afterwards(objects.ConsoleAuthToken.clean_console_auths_for_instance, op.context, op.instance.uuid)
-        return body(op)
+        # Before that, and again for those that were given meanwhile.
+        op.tidy(close, op.context, op.instance)
+        op.afterwards(close, op.context, op.instance)
+        try:
+            return body(op)
+        except Exception:
+            op.tidy(close, op.context, op.instance)
+            raise
     return run
 
 

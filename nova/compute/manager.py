@@ -63,6 +63,8 @@ class ComputeManager(manager.Manager):
         super().__init__(host, service_name)
         self.name = self.host
         self.entered, self.busy = set(), set()
+        #: Servers with volumes that a swap may have left half done.
+        self.unsettled = set()
         self.driver = virt_driver.load_compute_driver(virtapi.VirtAPI(), compute_driver)
         self.network = network_api.API()
         self.image = image.API()
@@ -93,6 +95,7 @@ class ComputeManager(manager.Manager):
     @manager.rpc.not_remote
     def post_start_hook(self):
         concurrency.spawn(self.look_for_orders, nova_context.get_admin_context())
+        concurrency.spawn(self.settle_volumes, nova_context.get_admin_context())
 
     @manager.rpc.not_remote
     def cleanup_host(self):
@@ -202,6 +205,16 @@ class ComputeManager(manager.Manager):
             LOG.exception('Server %s could not be looked at after its %s failed; that is done periodically',
                           op.action.instance_uuid, op.action.action)
 
+    @manager.rpc.not_remote
+    def get_ready(self, op):
+        """Before an operation: what an earlier one has left half done is brought to its end."""
+        volumes.settle(op)
+
+    @manager.rpc.not_remote
+    def give_up(self, context, action):
+        """An order came for a server that is gone."""
+        volumes.give_up(context, action, self.volume)
+
     # Events and periodic work -----------------------------------------------------------------------------------------
 
     def _on_event(self, event):
@@ -254,6 +267,14 @@ class ComputeManager(manager.Manager):
     @manager.periodic_task(spacing=lambda: CONF.volume_usage_poll_interval)
     def poll_volume_usage(self, context):
         volume_usage.poll(self, context)
+
+    @manager.periodic_task(spacing=lambda: CONF.image_cache.manager_interval or 60)
+    def clean_image_cache(self, context):
+        self.driver.manage_image_cache(context, objects.InstanceList.get_by_host(context, self.host))
+
+    @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
+    def settle_volumes(self, context):
+        volumes.settle_all(self, context)
 
     @manager.periodic_task(spacing=lambda: CONF.update_resources_interval)
     def remove_strangers(self, context):

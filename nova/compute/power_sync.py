@@ -4,7 +4,7 @@
 from oslo_log import log
 
 from nova import exception
-from nova.compute import power_state, vm_states
+from nova.compute import consoles, power_state, vm_states
 from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
@@ -21,6 +21,10 @@ FOLLOWED = {
     (vm_states.SUSPENDED, power_state.SHUTDOWN): vm_states.STOPPED,
     (vm_states.SUSPENDED, power_state.RUNNING): vm_states.ACTIVE,
 }
+
+
+#: States in which a guest has let go of its consoles.
+_WITHOUT_CONSOLE = (vm_states.STOPPED, vm_states.SUSPENDED)
 
 
 def of_guest(driver, instance):
@@ -65,6 +69,8 @@ def sync(instance, seen):
     if followed is not None:
         LOG.info('Server %s: the guest is %s by itself, it was recorded as %s', instance.uuid, followed,
                  instance.vm_state)
+        if followed in _WITHOUT_CONSOLE:
+            consoles.close(instance._context, instance)
         instance.vm_state = followed
     instance.power_state = seen
     try:

@@ -57,7 +57,8 @@ def _from_nothing(op, tasks, files, network_info, bdi):
     if driver.instance_exists(instance):
         with volume_usage.ending(op, op.bdms):
             driver.power_off(instance, *power.patience(op))
-        driver.destroy(op.context, instance, network_info, bdi)
+    # Its disks too where the guest is lost.
+    driver.destroy(op.context, instance, network_info, bdi)
     op.save(tasks, task_state=task_states.REBUILD_BLOCK_DEVICE_MAPPING)
     if args.get('reimage'):
         root = next(bdm for bdm in op.bdms if bdm.is_root)

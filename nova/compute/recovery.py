@@ -4,7 +4,7 @@
 from oslo_log import log
 
 from nova import exception, objects
-from nova.compute import block_devices, power_state, power_sync, shares, vm_states
+from nova.compute import block_devices, consoles, power_state, power_sync, shares, vm_states, volumes
 from nova.conf import CONF
 from nova.objects.migration import OVER
 
@@ -32,6 +32,7 @@ def repair(host, context):
         except Exception:
             LOG.exception('Server %s could not be looked after at start; going on with the others', instance.uuid)
     remove_strangers(host, context, {instance.uuid for instance in instances})
+    volumes.find_unsettled(host, context)
     shares.give_back_of_deleted(host, context)
     for migration in objects.MigrationList.get_by_filters(context, {
             'source_compute': host.name, 'migration_type': 'evacuation', 'status': 'done'}):
@@ -52,6 +53,7 @@ def _repair_one(host, context, instance):
         except shares.ShareMountFailed as exc:
             LOG.warning('Server %s stays off: %s', instance.uuid, exc.__cause__)
         else:
+            consoles.close(context, instance)
             host.driver.resume_state_on_host_boot(context, instance, network_info,
                                                   block_devices.info_of(instance, bdms))
             seen = power_sync.of_guest(host.driver, instance)

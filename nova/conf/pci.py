@@ -15,5 +15,7 @@ OPTS = [
                     deprecated_opts=[cfg.DeprecatedOpt('passthrough_whitelist'),
                                      cfg.DeprecatedOpt('pci_passthrough_whitelist', group='DEFAULT')],
                     help='Devices of this host that guests may have. JSON such as {"vendor_id": "8086", "product_id": '
-                         '"1520"} or {"address": "0000:03:00.*"}, or a list of such. May be given several times.'),
+                         '"1520"} or {"address": "0000:03:00.*"}, or a list of such. Parts of an address may be left '
+                         'out; an object has a regular expression for each: {"address": {"bus": "0a", "function": '
+                         '"[0-3]"}}. May be given several times.'),
 ]

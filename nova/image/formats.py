@@ -31,6 +31,10 @@ ACCEPTED = {
 #: Formats an image may be declared as.
 DISK_FORMATS = tuple(sorted(ACCEPTED))
 
+#: What qemu-img calls them.
+TOOL_NAMES = {'raw': 'raw', 'qcow2': 'qcow2', 'vmdk': 'vmdk', 'vdi': 'vdi', 'vhd': 'vpc', 'vhdx': 'vhdx',
+              'iso': 'raw', 'ami': 'raw', 'aki': 'raw', 'ari': 'raw'}
+
 
 class Inspection(typing.NamedTuple):
     """What an image is.  Sizes in bytes; `virtual_size` is that of the disk, `size` that of the file."""

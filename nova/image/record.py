@@ -36,6 +36,8 @@ FIELDS = (*READ_ONLY, *SETTABLE, 'members', 'properties')
 _ID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 #: Fields with one value: what lists are sorted by, and filtered by as they are.
 _PLAIN = frozenset(FIELDS) - {'tags', 'members', 'properties'}
+#: Those of them that are whole numbers.
+_NUMBERS = frozenset({'size', 'virtual_size', 'min_ram', 'min_disk'})
 _OPERATORS = {'gt': operator.gt, 'gte': operator.ge, 'lt': operator.lt, 'lte': operator.le, 'eq': operator.eq,
               'neq': operator.ne}
 
@@ -251,7 +253,7 @@ def _test(name, value):
         return _time_test('updated_at', f'gte:{value}' if isinstance(value, str) else value)
     if name in ('created_at', 'updated_at'):
         return _time_test(name, value)
-    if name in ('min_ram', 'min_disk', 'size'):
+    if name in _NUMBERS:
         number = _number(name, value)
         return lambda record: record[name] == number
     if name in ('protected', 'os_hidden', 'is_public'):

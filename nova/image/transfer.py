@@ -8,7 +8,7 @@ import hashlib
 import os
 import typing
 
-from nova import concurrency, exception
+from nova import concurrency, exception, progress
 from nova.image import formats
 
 #: What is hashed besides MD5, and recorded as `os_hash_algo`.
@@ -26,12 +26,11 @@ class Received(typing.NamedTuple):
 
 
 def chunks(source):
-    """The content of a file object, or of an iterator of bytes, in pieces."""
-    if not hasattr(source, 'read'):
-        yield from source
-        return
-    while chunk := source.read(formats.CHUNK):
-        yield chunk
+    """The content of a file object, or of an iterator of bytes, in pieces.  Who asks for the next came further."""
+    pieces = iter(lambda: source.read(formats.CHUNK), b'') if hasattr(source, 'read') else source
+    for piece in pieces:
+        yield piece
+        progress.came_further()
 
 
 def read(path):
@@ -84,7 +83,8 @@ def copy_file(source_path, dest_path):
     """
     part = f'{dest_path}.part'
     try:
-        concurrency.native(_copy, source_path, part)
+        with progress.watching(lambda: os.stat(part).st_blocks):
+            concurrency.native(_copy, source_path, part)
         os.replace(part, dest_path)
     except BaseException:
         remove(part)

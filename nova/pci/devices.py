@@ -7,11 +7,12 @@
 What is promised of a host's devices is a resource class for each (PCI_0000:03:00.1), so that claims keep it.
 """
 
-import fnmatch
+import collections
 import json
 
 from nova import exception
 from nova.conf import CONF
+from nova.pci import devspec
 
 NUMA_POLICIES = ('required', 'preferred', 'legacy', 'socket')
 _TYPES = ('type-PCI', 'type-PF', 'type-VF')
@@ -67,24 +68,8 @@ def requests_of(specs, properties):
 
 def offered(devices):
     """Those of a host's devices that [pci]device_spec offers to guests.  Raises ConfigInvalid."""
-    rules = []
-    for text in CONF.pci.device_spec:
-        try:
-            rule = json.loads(text)
-        except ValueError:
-            rule = None
-        for one in rule if isinstance(rule, list) else [rule]:
-            if not isinstance(one, dict):
-                raise exception.ConfigInvalid(option='[pci]device_spec', reason=f'{text!r} is no JSON object.')
-            rules.append(one)
-    return [device for device in devices if any(_is_offered(device, rule) for rule in rules)]
-
-
-def _is_offered(device, rule):
-    for key in ('vendor_id', 'product_id'):
-        if rule.get(key, '*') not in ('*', device.get(key)):
-            return False
-    return fnmatch.fnmatchcase(device['address'], rule.get('address', '*').replace('.*', '.?'))
+    rules = devspec.rules()
+    return [device for device in devices if any(offers(device) for offers in rules)]
 
 
 def resource_class(device):
@@ -106,20 +91,27 @@ def place(devices, left_of, requests, numa_cells=None):
 
     :param numa_cells: numbers of the host's cells that the guest is on; None: it is on no certain ones.
     Devices near to the guest come first; the policy `required` takes no others, `legacy` others only if they belong to
-    no cell.
+    no cell.  A physical function goes with the virtual ones that are made of it: whoever has it can end them.
     """
     chosen, taken = [], set()
+    functions = collections.defaultdict(list)
+    for device in devices:
+        functions[device.get('parent_addr')].append(device)
     for request in requests:
-        fitting = [device for device in devices if device['address'] not in taken and _matches(device, request)
-                   and left_of(resource_class(device)) >= 1 and _is_near(device, request['numa_policy'], numa_cells)]
+        fitting = [device for device in devices if _matches(device, request)
+                   and _is_near(device, request['numa_policy'], numa_cells)]
         if numa_cells is not None:
             fitting.sort(key=lambda device: device.get('numa_node') not in numa_cells)
-        if len(fitting) < request['count']:
+        left = request['count']
+        for device in fitting:
+            whole = {resource_class(one) for one in (device, *functions[device['address']])}
+            if left and taken.isdisjoint(whole) and all(left_of(name) >= 1 for name in whole):
+                taken |= whole
+                chosen.append({**device, 'alias': request['alias']})
+                left -= 1
+        if left:
             return None
-        for device in fitting[:request['count']]:
-            taken.add(device['address'])
-            chosen.append({**device, 'alias': request['alias']})
-    return chosen, {resource_class(device): 1 for device in chosen}
+    return chosen, dict.fromkeys(sorted(taken), 1)
 
 
 def _is_near(device, policy, numa_cells):

@@ -876,6 +876,16 @@ class ComputeDriver:
         Optional: nothing happens.
         """
 
+    def swap_volume_interrupted(self, old_connection_info, new_connection_info, instance, mountpoint):
+        """A `swap_volume` failed, or nova-compute ended in the middle of it: stop what is still being copied.
+
+        Returns whether the guest has the new volume; it has the old one else, or is not there.  The other one is not
+        connected to this host afterwards.  Raises NovaException when that cannot be told now.  Twice: yes.  Without it
+        a swap that raised is taken for one that left the guest as it was, and one that was cut off and given up is not
+        settled.
+        """
+        raise NotImplementedError()
+
     def cache_image(self, context, image_id):
         """Have the image at hand for the next `spawn`, fetching it if need be; whether anything was fetched.
 

@@ -583,6 +583,10 @@ class FakeDriver(driver.ComputeDriver):
         guest.volumes[mountpoint] = new_connection_info
         self.hypervisor.save()
 
+    def swap_volume_interrupted(self, old_connection_info, new_connection_info, instance, mountpoint):
+        guest = self.hypervisor.guests.get(instance.uuid)
+        return guest is not None and guest.volumes.get(mountpoint, {}).get('serial') == new_connection_info['serial']
+
     def extend_volume(self, connection_info, instance, requested_size):
         self.hypervisor.find(instance.uuid)
 

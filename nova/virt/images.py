@@ -14,7 +14,8 @@ from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import units
 
-from nova import conf, exception
+from nova import conf, exception, progress
+from nova.image import formats
 
 CONF = conf.CONF
 LOG = logging.getLogger(__name__)
@@ -22,8 +23,7 @@ LOG = logging.getLogger(__name__)
 #: What disks on a host are kept in.
 LOCAL_FORMATS = ('raw', 'qcow2')
 #: What images come in, by the name that the image store has for it; on the right qemu-img's.
-FORMATS = {'raw': 'raw', 'qcow2': 'qcow2', 'vmdk': 'vmdk', 'vdi': 'vdi', 'vhd': 'vpc', 'vhdx': 'vhdx',
-           'iso': 'raw', 'ami': 'raw', 'aki': 'raw', 'ari': 'raw'}
+FORMATS = formats.TOOL_NAMES
 
 
 class DiskToolFailed(exception.NovaException):
@@ -126,7 +126,8 @@ def _environment():
 
 def _run(command, complaint):
     try:
-        processutils.execute(*command, env_variables=_environment())
+        with progress.of_process() as on_execute:
+            processutils.execute(*command, env_variables=_environment(), on_execute=on_execute)
     except processutils.ProcessExecutionError as exc:
         raise DiskToolFailed(what=complaint, reason=_last_line(exc)) from exc
 

@@ -181,9 +181,10 @@ def _swap(instance, image_meta, block_device_info, machine_type, names):
     return [Place(paths.SWAP, names.take(bus, asked.get('device_name')), bus, size_mb=size_mb)]
 
 
-def scsi_controllers(places):
-    """How many SCSI controllers these disks need."""
-    letters = [string.ascii_lowercase.index(place.target[-1]) for place in places if place.bus == 'scsi']
+def scsi_controllers(disks):
+    """How many SCSI controllers these disks (`Place`s, `config.Disk`s) need."""
+    # A letter that is none is for libvirt to refuse.
+    letters = [string.ascii_lowercase.find(disk.target[-1]) for disk in disks if disk.bus == 'scsi']
     return max(letters) // DISKS_PER_SCSI_CONTROLLER + 1 if letters else 0
 
 

@@ -296,6 +296,8 @@ class Guest(Element):
     vcpus: int
     boot: Boot = dataclasses.field(default_factory=Boot)
     cpu: Cpu | None = None
+    #: CPUs of the host that it keeps to, as text; None: all
+    cpuset: str | None = None
     cputune: CpuTune | None = None
     numatune: NumaTune | None = None
     memory_backing: MemoryBacking | None = None
@@ -330,7 +332,7 @@ class Guest(Element):
             element('metadata', self.metadata.to_element()) if self.metadata else None,
             element('memory', text=self.memory_mb, unit='MiB'),
             _maybe(self.memory_backing),
-            element('vcpu', text=self.vcpus),
+            element('vcpu', text=self.vcpus, cpuset=self.cpuset),
             _maybe(self.cputune),
             _maybe(self.numatune),
             _maybe(self.sysinfo),

@@ -11,6 +11,7 @@ from oslo_serialization import jsonutils
 from oslo_utils import units
 
 from nova import concurrency, conf, exception
+from nova.image import transfer
 from nova.privsep import lvm
 from nova.privsep import path as privileged
 from nova.virt.libvirt import container, diskinfo, imagebackend, imagecache, paths
@@ -157,15 +158,36 @@ def make_plain_files(wanted):
 
 def take(instance, host=None):
     """Say that the files of a server are a host's, by default this one's.  Where hosts share them, that changes."""
-    host = host or CONF.host
-    if host_of(instance) != host:
-        diskinfo.write_file(paths.of(instance, paths.HOST), host)
+    host, former = host or CONF.host, host_of(instance)
+    if former == host:
+        return
+    if former is not None:
+        diskinfo.write_file(paths.of(instance, paths.FORMER_HOST), former)
+    diskinfo.write_file(paths.of(instance, paths.HOST), host)
+
+
+def give_back(instance, host):
+    """Say that files that were taken over are that host's again."""
+    diskinfo.write_file(paths.of(instance, paths.HOST), host)
+    transfer.remove(paths.of(instance, paths.FORMER_HOST))
 
 
 def host_of(instance):
     """Name of the host that the files of a server belong to; None where there are none, or nobody said."""
+    return _said(instance, paths.HOST)
+
+
+def former_host_of(instance):
+    """Name of the host that this one took the files of a server over from; None where it did not, or they are not its
+    own.
+    """
+    former = None if are_elsewhere(instance) else _said(instance, paths.FORMER_HOST)
+    return None if former == CONF.host else former
+
+
+def _said(instance, name):
     try:
-        with open(paths.of(instance, paths.HOST)) as source:
+        with open(paths.of(instance, name)) as source:
             return source.read().strip() or None
     except FileNotFoundError:
         return None
@@ -187,8 +209,12 @@ def are_complete(instance):
 def remove(instance):
     """Remove all files of a server.  Nothing happens when there are none, or when they are another host's.
 
-    Returns whether they are gone.
+    Those that this host took over for a server that is recorded where they come from are its disks: it never got here.
+    They are given back.  Returns whether they are gone.
     """
+    former = former_host_of(instance)
+    if former is not None and instance.host == former and not instance.deleted:
+        give_back(instance, former)
     if are_elsewhere(instance):
         LOG.info('The files of the server are those of %s: they stay', host_of(instance), instance_uuid=instance.uuid)
         return True

@@ -95,12 +95,13 @@ def guest(host, plan):
 
 def _machine(host, plan):
     arch = _arch(host, plan.image_meta)
+    disks = [*_disks(plan), *_volumes(plan)]
     made = config.Guest(
         boot=_boot(plan, arch), cpu=_cpu(host, plan, arch), numatune=_numa_tune(plan),
         memory_backing=_memory_backing(plan), clock=_clock(plan),
         sysinfo=_system_info(host, plan), **_identity(host, plan), **_features(plan, arch))
-    made.devices = [*_controllers(plan), *_disks(plan), *_volumes(plan), *plan.shares, *_interfaces(plan),
-                    *_serials(plan, arch), *_channels(plan), *_screen(host, plan, arch), *_sound(plan), *_tpm(plan),
+    made.devices = [*_controllers(plan, disks), *disks, *plan.shares, *_interfaces(plan), *_serials(plan, arch),
+                    *_channels(plan), *_screen(host, plan, arch), *_sound(plan), *_tpm(plan),
                     *_rng(plan), *_watchdog(plan), *_host_devices(plan),
                     config.MemoryBalloon(CONF.libvirt.mem_stats_period_seconds)]
     if _iommu_model(plan):
@@ -112,8 +113,8 @@ def _identity(host, plan):
     """What every guest has, of any kind."""
     instance = plan.instance
     return {'virt_type': CONF.libvirt.virt_type, 'name': instance.name, 'uuid': instance.uuid,
-            'memory_mb': plan.flavor.memory_mb, 'vcpus': plan.flavor.vcpus, 'cputune': _cpu_tune(host, plan),
-            'metadata': _metadata(plan)}
+            'memory_mb': plan.flavor.memory_mb, 'vcpus': plan.flavor.vcpus, 'cpuset': cpuset(host, plan),
+            'cputune': _cpu_tune(host, plan), 'metadata': _metadata(plan)}
 
 
 # Containers ----------------------------------------------------------------------------------------------------------
@@ -223,6 +224,17 @@ def _cpu_model(host, plan, arch, added):
 def _placed(plan):
     """The server's cells as its claim placed them on this host; empty where it lies as it likes."""
     return (plan.instance.placement or {}).get('numa') or []
+
+
+def cpuset(host, plan):
+    """CPUs of the host, as text, that the server keeps to if its claim gave it none; None: all.  Raises HostLacks."""
+    common = None if _placed(plan) else topology.common_cpus(host.capabilities)
+    if common is None:
+        return None
+    if not common:
+        raise HostLacks(what='[compute]cpu_dedicated_set', value=CONF.compute.cpu_dedicated_set,
+                        reason='no CPU is left for guests that pin none.')
+    return hardware.format_cpu_spec(common)
 
 
 def _cpu_tune(host, plan):
@@ -363,7 +375,7 @@ def _metadata(plan):
 
 # Devices -------------------------------------------------------------------------------------------------------------
 
-def _controllers(plan):
+def _controllers(plan, disks):
     if blockinfo.is_q35(plan.machine_type):
         yield config.Controller('pci', model='pcie-root', index=0)
         for number in range(CONF.libvirt.num_pcie_ports):
@@ -373,7 +385,7 @@ def _controllers(plan):
     if usb:
         yield config.Controller('usb', model=usb, index=0)
     # Those that we leave out libvirt adds, of a model that guests may have no driver for.
-    for number in range(blockinfo.scsi_controllers(plan.places)):
+    for number in range(blockinfo.scsi_controllers(disks)):
         yield config.Controller('scsi', model=model, index=number)
 
 

@@ -162,6 +162,8 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def cleanup(self, context, instance, network_info, block_device_info=None, destroy_disks=True, migrate_data=None,
                 destroy_vifs=True):
+        # Where a guest went on living, with its files, they are no business of this host any more.
+        destroy_disks = destroy_disks and not live_migration.is_shared(migrate_data)
         lifecycle.cleanup(instance, network_info, destroy_disks, destroy_vifs)
         volume.disconnect_all(block_device_info)
 
@@ -284,10 +286,19 @@ class LibvirtDriver(driver.ComputeDriver):
         volume.connect(new_connection_info)
         try:
             swap.replace(self._guest(instance), new_connection_info, mountpoint, resize_to)
-        except Exception:
-            volume.disconnect(new_connection_info)
-            raise
+        except Exception as exc:
+            if not self.swap_volume_interrupted(old_connection_info, new_connection_info, instance, mountpoint):
+                raise
+            LOG.warning('The guest has its new volume %s, although the end of it failed: %s', mountpoint, exc,
+                        instance_uuid=instance.uuid)
         volume.disconnect(old_connection_info)
+
+    def swap_volume_interrupted(self, old_connection_info, new_connection_info, instance, mountpoint):
+        # What tells where the guest is may be known of a volume that is connected only.
+        volume.connect(old_connection_info)
+        has_new = swap.settle(self._guest(instance), old_connection_info, new_connection_info, mountpoint)
+        volume.disconnect(old_connection_info if has_new else new_connection_info)
+        return has_new
 
     def extend_volume(self, connection_info, instance, requested_size):
         volume.extend(connection_info)
@@ -407,6 +418,7 @@ class LibvirtDriver(driver.ComputeDriver):
 
     def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
         volume.disconnect_all(block_device_info)
+        live_migration.left(instance, migrate_data)
 
     def post_live_migration_at_source(self, context, instance, network_info):
         vif.unplug(network_info)

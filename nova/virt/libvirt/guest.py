@@ -182,19 +182,21 @@ class Guest:
         xml = document.to_xml()
         self._call(lambda domain: domain.backupBegin(xml, None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL))
 
-    def copy_is_done(self):
-        """Whether that copy is complete.  Raises `errors.LibvirtError` when it failed."""
+    def copied(self):
+        """How many bytes that copy has done so far; None: it is complete.  Raises `errors.LibvirtError` when it failed.
+        """
         def ask(domain):
-            if domain.jobStats()['type'] != libvirt.VIR_DOMAIN_JOB_NONE:
-                return None
+            now = domain.jobStats()
+            if now['type'] != libvirt.VIR_DOMAIN_JOB_NONE:
+                return now, None
             flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
-            return domain.jobStats(flags)
-        last = self._call(ask)
+            return now, domain.jobStats(flags)
+        now, last = self._call(ask)
         if last is None:
-            return False
+            return now.get('disk_processed', 0)
         if last.get('type') != libvirt.VIR_DOMAIN_JOB_COMPLETED:
             raise errors.LibvirtError(reason=f'the copy of a disk ended early: {last.get("errmsg") or "cancelled"}')
-        return True
+        return None
 
     def stop_copy(self):
         """Nothing happens when none is under way."""
@@ -210,6 +212,11 @@ class Guest:
         """
         flags = libvirt.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
         self._call(lambda domain: domain.blockCopy(target, xml, None, flags))
+
+    def disk_copy_left(self, target):
+        """How many bytes the two are apart; None when that is not known yet, or nothing is copied."""
+        job = self._call(lambda domain: domain.blockJobInfo(target, 0))
+        return job['end'] - job['cur'] if job and job['cur'] else None
 
     def use_disk_copy(self, target):
         """Go on with that copy instead of the disk."""

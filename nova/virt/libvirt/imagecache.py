@@ -8,6 +8,7 @@ disks are cached as `ephemeral_<GiB>_<file system>` and `swap_<MiB>`.
 
 import contextlib
 import dataclasses
+import glob
 import hashlib
 import os
 import time
@@ -17,7 +18,7 @@ from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import units
 
-from nova import conf, exception
+from nova import conf, exception, progress
 from nova.virt import images
 from nova.virt.disk import mkfs
 from nova.virt.libvirt import diskinfo, paths
@@ -93,7 +94,8 @@ def fetch(context, image_api, image_id, max_size=None):
     copy that failed.
     """
     name = name_of(image_id)
-    with _locked(name):
+    # Who waits for another that fetches it comes further with that one.
+    with progress.watching(lambda: _taken(name)), _locked(name):
         cached = find(name)
         if cached is None:
             cached = _fetch(context, image_api, image_id, name, max_size)
@@ -121,6 +123,11 @@ def fetch_plain(context, image_api, image_id):
                 cached = _keep(name, part, 'raw', os.path.getsize(part), image_id=image_id, plain=True)
         _touch(name)
     return cached
+
+
+def _taken(name):
+    """Blocks on the disk that a copy of this name takes, as far as it has come."""
+    return sum(os.stat(path).st_blocks for path in glob.glob(f'{glob.escape(paths.cache(name))}*'))
 
 
 def _require_fits(virtual_size, max_size):
@@ -224,16 +231,24 @@ def clean(used_image_ids):
     used = {name_of(image_id) for image_id in used_image_ids}
     for disks in diskinfo.all_servers(CONF.instances_path).values():
         used.update(info.base for info in disks.values() if info.base)
-    now, removed = time.time(), []
+    removed = []
     for entry in _files():
         if entry.name.endswith(_PART):
-            if now - entry.stat().st_mtime > _PART_AGE_S:
+            if _age_s(entry) > _PART_AGE_S:
                 _remove(entry.name)
         elif entry.name in used:
             _touch(entry.name)
-        elif now - entry.stat().st_mtime > _age_limit_s(entry.name) and _remove_if_unused(entry.name):
+        elif _age_s(entry) > _age_limit_s(entry.name) and _remove_if_unused(entry.name):
             removed.append(entry.name)
     return removed
+
+
+def _age_s(entry):
+    """0 for what has gone meanwhile, or has its final name now."""
+    try:
+        return time.time() - entry.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _files():

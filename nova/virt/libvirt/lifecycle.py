@@ -55,17 +55,19 @@ def spawn(host, image_api, request):
 def _own_files(host, request):
     """The files of the server are this host's for the body, and afterwards; as before if the body fails.
 
-    Those of a host that is dead, on storage that both see, are the server's disks: they stay.
+    Those of a host that is dead, on storage that both see, are the server's disks: they stay.  So do they when an
+    earlier try to start it of them here was cut off.
     """
     instance = request.instance
-    before = disks.host_of(instance) if disks.are_elsewhere(instance) else None
-    # Of a build that died with its process: nobody ever saw this guest.
-    disks.remove(instance)
+    before = disks.host_of(instance) if disks.are_elsewhere(instance) else disks.former_host_of(instance)
+    if not before:
+        # Of a build that died with its process: nobody ever saw this guest.
+        disks.remove(instance)
     try:
         yield
     except BaseException:
         if before:
-            disks.take(instance, before)
+            disks.give_back(instance, before)
         _remove_quietly(host, instance, request.network_info)
         volume.disconnect_all(request.block_device_info)
         raise

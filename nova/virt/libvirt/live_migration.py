@@ -8,7 +8,8 @@ rewritten for it, and the source watches.  What the two tell each other travels 
 - disks: {name: DiskInfo, plain}; shared: whether both see the same files; block: whether disks are copied; whole:
   whether with all that they are overlays of;
 - volumes: {serial: XML of the disk} of the volumes as the destination has them;
-- is_placed, tune: {'cputune', 'numatune': XML}; vnc_listen, serial_address, serial_ports: for the guest there;
+- is_placed, tune: {'cputune', 'numatune': XML}; cpuset: CPUs that it keeps to there, or None; vnc_listen,
+  serial_address, serial_ports: for the guest there;
 - migration: uuid of the record.
 """
 
@@ -173,16 +174,17 @@ def prepare(host, image_api, request, data):
         _make_disks(image_api, request, data)
     vif.plug(request.network_info)
     volume.connect_all(request.block_device_info)
+    plan = domain.Plan(instance, instance.image_meta, request.network_info, [], {}, None)
     tune, ports = {}, []
     if instance.placement:
-        plan = domain.Plan(instance, instance.image_meta, request.network_info, [], {}, None)
         tune = {name: part.to_xml() for name, part in domain.tuning(host, plan).items() if part is not None}
     if CONF.serial_console.enabled:
         with console.ports(host, domain.serial_port_count(instance, instance.image_meta, host.arch)) as found:
             ports = found
     return {**data, 'volumes': volume.sources(request.block_device_info),
-            'tune': tune, 'is_placed': bool(instance.placement), 'vnc_listen': CONF.vnc.server_listen,
-            'serial_ports': ports, 'serial_address': CONF.serial_console.proxyclient_address}
+            'tune': tune, 'is_placed': bool(instance.placement), 'cpuset': domain.cpuset(host, plan),
+            'vnc_listen': CONF.vnc.server_listen, 'serial_ports': ports,
+            'serial_address': CONF.serial_console.proxyclient_address}
 
 
 def _make_disks(image_api, request, data):
@@ -218,7 +220,7 @@ def roll_back(host, instance, network_info, data):
         guest.kill()
         guest.undefine()
     vif.unplug(network_info)
-    if not (data or {}).get('shared'):
+    if not is_shared(data):
         disks.remove(instance)
     return True
 
@@ -233,7 +235,8 @@ def move(host, instance, migration, data):
     guest = libvirt_guest.Guest(host, instance.uuid)
     if not data['shared']:
         _send_files(instance, guest, data)
-    flags, parameters = _flags(data), _parameters(guest, data)
+    disks_to_copy = copied(guest, data)
+    flags, parameters = _flags(data, disks_to_copy), _parameters(guest, data, disks_to_copy)
     began = time.monotonic()
     with watch.registered(guest, migration, _gigabytes(instance, data), data) as watcher:
         task = concurrency.spawn(guest.migrate, remote.uri_of(data['address']), flags, parameters)
@@ -271,12 +274,18 @@ def _written(guest, data):
     return found
 
 
-def _flags(data):
+def copied(guest, data):
+    """Names of the disks that the hypervisor copies with the guest; empty where it has none that it writes."""
+    return sorted(_written(guest, data).values()) if data['block'] else []
+
+
+def _flags(data, disks_to_copy):
     flags = _FLAGS
     for option, flag in _OPTIONAL_FLAGS.items():
         if getattr(CONF.libvirt, option):
             flags |= flag
-    if data['block']:
+    if disks_to_copy:
+        # Not with an empty list: libvirt would copy all disks, and volumes onto themselves.
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK if data['whole'] else libvirt.VIR_MIGRATE_NON_SHARED_INC
     if data['shared'] or data.get('shares_volumes'):
         # That the files are shared was seen, which libvirt believes only of some file systems.
@@ -284,14 +293,14 @@ def _flags(data):
     return flags
 
 
-def _parameters(guest, data):
+def _parameters(guest, data, disks_to_copy):
     parameters = {
         libvirt.VIR_MIGRATE_PARAM_DEST_XML: config.text_of(rewritten(guest.moving_document(), data)),
         libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: config.text_of(rewritten(guest.moving_document(inactive=True), data))}
     if data['data_address'] and not CONF.libvirt.live_migration_tunnelled:
         parameters[libvirt.VIR_MIGRATE_PARAM_URI] = f'tcp://{netutils.escape_ipv6(data["data_address"])}'
-    if data['block']:
-        parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = sorted(_written(guest, data).values())
+    if disks_to_copy:
+        parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = disks_to_copy
     if CONF.libvirt.live_migration_bandwidth:
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = CONF.libvirt.live_migration_bandwidth
     return parameters
@@ -304,6 +313,10 @@ def rewritten(root, data):
             root.remove(old)
         if name in data['tune']:
             root.insert(list(root).index(root.find('os')), config.parse(data['tune'][name]))
+    vcpu = root.find('vcpu')
+    if vcpu is not None and 'cpuset' in data:
+        vcpu.attrib.pop('cpuset', None)
+        vcpu.attrib.update({'cpuset': data['cpuset']} if data['cpuset'] else {})
     for graphics in root.iterfind('devices/graphics'):
         for element in (graphics, *graphics.iterfind("listen[@type='address']")):
             for key in {'listen', 'address'} & set(element.keys()):
@@ -371,6 +384,20 @@ def _go_on(guest, instance):
     with contextlib.suppress(exception.NovaException):
         if instance.power_state == power_state.RUNNING:
             guest.unpause()
+
+
+def left(instance, data):
+    """At the source: files that both hosts see are the destination's, whether or not it can be told that it has them.
+
+    Else they would be taken here for what the guest left behind.
+    """
+    if is_shared(data) and os.path.isdir(paths.of(instance)):
+        disks.take(instance, data['host'])
+
+
+def is_shared(data):
+    """Whether both hosts of a live migration see the same files of the server.  `data`: None where there is none."""
+    return bool((data or {}).get('shared'))
 
 
 def arrived(instance):

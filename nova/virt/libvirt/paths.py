@@ -34,6 +34,8 @@ RESCUED_DOMAIN = 'domain.rescued.xml'
 
 #: Says which host the files of a server belong to, where several see them.
 HOST = 'host'
+#: And which host it took them over from.
+FORMER_HOST = 'host.before'
 #: Added to the name of a server's directory: what a move keeps for the way back.
 KEPT = '_resize'
 

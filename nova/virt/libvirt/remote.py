@@ -15,7 +15,7 @@ import time
 import libvirt
 from oslo_log import log as logging
 
-from nova import concurrency, conf, exception
+from nova import concurrency, conf, exception, progress
 from nova.virt.libvirt import config, errors, paths
 
 CONF = conf.CONF
@@ -49,6 +49,8 @@ class Remote:
         self.address = address
         self.uri = uri_of(address)
         self._connection = None
+        #: What was sent last: a `_Source` for each file.
+        self._sources = []
 
     def __enter__(self):
         try:
@@ -113,8 +115,10 @@ class Remote:
         :param is_plain: the host itself made them: they arrive as they are.  Others are to be unpacked there.
         Raises TransferFailed, OSError.
         """
+        self._sources = []
         try:
-            concurrency.native(self._send, files, directory, is_plain)
+            with progress.watching(lambda: sum(source.at for source in self._sources)):
+                concurrency.native(self._send, files, directory, is_plain)
         except libvirt.libvirtError as exc:
             raise TransferFailed(name=', '.join(files), uri=self.uri, reason=exc.get_error_message()) from exc
 
@@ -150,7 +154,8 @@ class Remote:
                 config.element('allocation', text=0, unit='bytes'),
                 config.element('target', config.element('format', type='raw'), _permissions('0644')))
             volume = pool.createXML(config.text_of(document), 0)
-            _upload(self._connection, volume, _Source(source.fileno(), size, head))
+            self._sources.append(_Source(source.fileno(), size, head))
+            _upload(self._connection, volume, self._sources[-1])
 
     def remove(self, directory):
         """Remove what was sent to a directory of the other host, and the directory, as far as that can be done."""
@@ -198,17 +203,18 @@ class _Source:
         #: Where the first bytes of the file are in the stream.
         self._tail = max(size, head)
         self.size = size + head
-        self._at = 0
+        #: How far it has travelled.
+        self.at = 0
 
     def read(self, _stream, count, _opaque):
         """The next bytes, not more than to the end of an extent; b'' at the end."""
-        data = os.pread(self._descriptor, count, self._at - (self._tail if self._at >= self._tail else 0))
-        self._at += len(data)
+        data = os.pread(self._descriptor, count, self.at - (self._tail if self.at >= self._tail else 0))
+        self.at += len(data)
         return data
 
     def extent(self, _stream, _opaque):
         """[whether there is data here, how many bytes until that changes]"""
-        at = self._at
+        at = self.at
         if at < self._head:
             return [False, self._head - at]
         if at >= self._tail:
@@ -219,7 +225,7 @@ class _Source:
         return [True, min(_seek(self._descriptor, at, os.SEEK_HOLE, self._tail), self._tail) - at]
 
     def skip(self, _stream, length, _opaque):
-        self._at += length
+        self.at += length
         return 0
 
 

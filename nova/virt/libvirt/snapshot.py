@@ -11,7 +11,7 @@ import os
 from oslo_log import log as logging
 from oslo_utils import strutils
 
-from nova import concurrency, conf, exception
+from nova import concurrency, conf, exception, progress
 from nova.image import transfer
 from nova.virt import driver, images
 from nova.virt.libvirt import config, diskinfo, errors, imagebackend, paths
@@ -107,8 +107,10 @@ def _copy(guest, instance, document, disk):
     images.create(document.file, document.driver_format, disk.size)
     with _held_still(guest, instance):
         guest.begin_copy(document)
+    gauge = progress.Gauge()
     try:
-        while not guest.copy_is_done():
+        while (copied := guest.copied()) is not None:
+            gauge.reads(copied)
             concurrency.sleep(_LOOK_S)
     except BaseException:
         guest.stop_copy()

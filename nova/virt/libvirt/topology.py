@@ -38,6 +38,16 @@ def numa_topology(capabilities):
     return {'cells': cells} if cells else None
 
 
+def common_cpus(capabilities):
+    """CPUs of the host for guests that pin none, a set; None: all."""
+    dedicated, shared = (hardware.parse_cpu_spec(said or '') for said in (CONF.compute.cpu_dedicated_set,
+                                                                          CONF.compute.cpu_shared_set))
+    online = {int(cpu.get('id')) for cpu in capabilities.iterfind('host/topology/cells/cell/cpus/cpu')}
+    if shared:
+        return shared & online if online else shared
+    return online - dedicated if dedicated and online else None
+
+
 def machine_types(capabilities, arch):
     """Names of the machines that guests of an architecture can be, a set; empty where libvirt tells of none."""
     return {machine.text for guest in capabilities.iterfind('guest/arch') if guest.get('name') == arch

@@ -11,7 +11,7 @@ from oslo_log import log as logging
 
 from nova import concurrency, conf, exception
 from nova.privsep import volumes as privsep_volumes
-from nova.virt import driver
+from nova.virt import driver, shapes
 from nova.virt.libvirt import blockinfo, config
 
 CONF = conf.CONF
@@ -29,6 +29,14 @@ class VolumeUnusable(exception.NovaException):
 class VolumeStays(exception.Invalid):
     msg_fmt = ('Volume %(volume_id)s is in %(path)s on this host, which %(host)s does not see: its server cannot go '
                'there.')
+
+
+class VolumeEncrypted(exception.Invalid):
+    msg_fmt = 'Volume %(volume_id)s is encrypted: this driver has no keys, and would write to it in plain.'
+
+
+class InvalidVolumeAccessMode(exception.Invalid):
+    msg_fmt = 'Invalid volume access mode: %(access_mode)r'
 
 
 class _File:
@@ -130,6 +138,8 @@ def _brick(function, *args):
 #: driver_volume_type -> what it is on this host.
 TYPES = {'file': _File(), 'local': _File(), 'nfs': _Nfs(), 'rbd': _Rbd(),
          **{name: _Brick(name) for name in ('iscsi', 'iser', 'fibre_channel', 'nvmeof', 'scaleio', 'storpool')}}
+#: Names of limits that the volume service and libvirt have in common.
+_LIMITS = {*shapes.DISK_LIMITS, 'size_iops_sec'}
 #: Those that only this host has, and whoever sees the directory that they are in.
 _OF_HOST = ('file', 'local')
 
@@ -151,8 +161,13 @@ def connector(base):
 
 
 def connect(connection_info):
-    """Connect a volume to this host.  Again changes nothing.  Raises UnknownVolumeType, VolumeUnusable."""
+    """Connect a volume to this host.  Again changes nothing.
+
+    Raises UnknownVolumeType, VolumeUnusable, VolumeEncrypted.
+    """
     kind = _type(connection_info)
+    if connection_info['data'].get('encrypted'):
+        raise VolumeEncrypted(volume_id=connection_info.get('serial'))
     try:
         kind.connect(connection_info['data'])
     except Exception as exc:
@@ -216,10 +231,23 @@ def require_seen(block_device_info, other):
 
 
 def disk(connection_info, device_name, bus, cache=None, boot_order=None):
-    """The `config.Disk` of a volume that is connected.  Raises UnknownVolumeType."""
-    found = _type(connection_info).disk(connection_info['data'])
+    """The `config.Disk` of a volume that is connected.  Raises UnknownVolumeType, InvalidVolumeAccessMode."""
+    data = connection_info['data'] if connection_info else {}
+    found = _type(connection_info).disk(data)
     return config.Disk(target=blockinfo.bare(device_name), bus=bus, cache=cache, boot_order=boot_order,
-                       serial=connection_info.get('serial'), **found)
+                       serial=connection_info.get('serial'), readonly=_is_readonly(data), limits=_limits(data), **found)
+
+
+def _is_readonly(data):
+    mode = data.get('access_mode') or 'rw'
+    if mode not in ('ro', 'rw'):
+        raise InvalidVolumeAccessMode(access_mode=mode)
+    return mode == 'ro'
+
+
+def _limits(data):
+    """{libvirt's iotune element: value} that the type of the volume has for its front end."""
+    return {name: value for name, value in (data.get('qos_specs') or {}).items() if name in _LIMITS}
 
 
 def sources(block_device_info):

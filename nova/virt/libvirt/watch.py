@@ -108,7 +108,11 @@ class Watcher:
             return
         self._reported = now
         figures = {name: int(job[name]) for name in _FIGURES if name in job}
-        self.migration.report(figures)
+        try:
+            self.migration.report(figures)
+        except Exception as exc:  # noqa: BLE001  an edge: the guest goes on its way, whoever takes that down
+            LOG.warning('How far the live migration of %s is cannot be recorded now: %s', self.guest.uuid, exc)
+            return
         LOG.debug('Live migration of %s: %s', self.guest.uuid, figures)
 
     def _time_is_up(self, limit):

@@ -279,6 +279,17 @@ def test_lists_filter_sort_and_page(store, user):
     assert {image['id'] for image in (a, b, c, queued)} == {image['id'] for image in store.list(user)}
 
 
+@pytest.mark.parametrize('name', ['size', 'virtual_size', 'min_ram', 'min_disk'])
+def test_a_list_is_filtered_by_a_number(store, user, name):
+    image = make(store, user, min_ram=64, min_disk=3)
+    queued = store.create(user, {})
+    assert store.list(user, {name: str(image[name])}) == store.list(user, {name: image[name]}) == [image]
+    assert store.list(user, {name: '12345'}) == []
+    assert store.list(user, {name: '0'}) == ([queued] if queued[name] == 0 else [])
+    with pytest.raises(exception.InvalidInput, match=name):
+        store.list(user, {name: 'much'})
+
+
 def test_hidden_images_are_listed_when_asked_for(store, user):
     image = make(store, user, os_hidden=True)
     assert store.list(user) == [] and store.list(user, {'os_hidden': True}) == [image]

@@ -62,6 +62,47 @@ class TestDevices(unittest.TestCase):
             self.set('device_spec', [json.dumps(spec) for spec in specs])
             self.assertEqual([there[index] for index in expected], devices.offered(there))
 
+    def test_how_addresses_are_said(self):
+        there = [device(address) for address in ('0000:03:00.0', '0000:03:00.1', '0000:0a:00.0', '0001:0a:01.3')]
+        for said, expected in (('0a:00', [2]), (':0a:', [2, 3]), ('0a:00.*', [2]), ('*:0A:*.*', [2, 3]), ('.1', [1]),
+                               ('0001:a:1.3', [3]), ('00', [0, 1, 2]), ('*', [0, 1, 2, 3]), ('0b:00', []),
+                               ({'bus': '0[3a]', 'function': '[0-1]'}, [0, 1, 2]), ({'domain': '0001'}, [3]),
+                               ({}, [0, 1, 2, 3])):
+            with self.subTest(said):
+                self.set('device_spec', [json.dumps({'address': said})])
+                self.assertEqual([there[index] for index in expected], devices.offered(there))
+
+    def test_a_rule_that_is_not_understood_offers_nothing(self):
+        """Read as far as it is understood it would offer all devices of the host, that of its own disk too."""
+        for spec in ({'devname': 'eth0'}, {'devname': 'eth0', 'physical_network': 'one'}, {'vendor': '8086'}, {},
+                     {'physical_network': 'one'}, {'address': '0:0:0:0.0'}, {'address': 'eth0'}, {'address': 7},
+                     {'address': {'bus': '['}}, {'address': {'bridge': '1'}}, {'address': '0000:03:00.9'}):
+            with self.subTest(spec), self.assertRaisesRegex(exception.ConfigInvalid, 'device_spec'):
+                self.set('device_spec', [json.dumps(spec)])
+                devices.offered([device('0000:03:00.0')])
+        self.set('device_spec', [json.dumps({'vendor_id': '8086', 'physical_network': 'one', 'trusted': 'true'})])
+        self.assertEqual(1, len(devices.offered([device('0000:03:00.0')])))
+
+    def test_a_function_goes_with_all_that_are_made_of_it_or_not_at_all(self):
+        """With a physical function its guest has the virtual ones, and can end them."""
+        self.set('alias', [json.dumps({'name': name, 'vendor_id': '8086', 'device_type': f'type-{name.upper()}'})
+                           for name in ('pf', 'vf')])
+        there = [device('p', dev_type='type-PF'), *({**device(f'v{number}', dev_type='type-VF'), 'parent_addr': 'p'}
+                                                    for number in (1, 2))]
+        self.assertEqual(['p'], self.place('pf:1', there))
+        self.assertEqual(['v1', 'v2'], self.place('vf:2', there))
+        self.assertIsNone(self.place('pf:1', there, taken=('v2',)))
+        for both in ('pf:1,vf:1', 'vf:1,pf:1'):
+            self.assertIsNone(self.place(both, there))
+        claimed = devices.place(there, lambda name: 1, self.requests('pf:1'))[1]
+        self.assertEqual({'PCI_p': 1, 'PCI_v1': 1, 'PCI_v2': 1}, claimed)
+        self.set('alias', [json.dumps(NIC)])
+        self.assertEqual(['p'], self.place('nic:1', there))
+        self.assertIsNone(self.place('nic:2', there))
+        self.set('alias', [json.dumps({'name': 'pf', 'vendor_id': '8086', 'device_type': 'type-PF'})])
+        # Those that are not offered nobody can have.
+        self.assertEqual(['p'], self.place('pf:1', there[:1]))
+
     def test_devices_are_chosen_once(self):
         there = [device(f'0000:03:00.{number}') for number in range(3)]
         self.assertEqual(['0000:03:00.0', '0000:03:00.1'], self.place('nic:2', there))

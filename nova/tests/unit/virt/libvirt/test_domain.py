@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from unittest import mock
+
 from nova import exception
 from nova.network import model
 from nova.tests.unit.virt.libvirt import base
@@ -78,6 +80,46 @@ class TestGuest(base.LibvirtCase):
         self.assertEqual(['2048', '2048'], [page.get('size') for page in root.iterfind('memoryBacking/hugepages/page')])
         self.assertEqual(('0x0000', '0x03', '0x00', '0x1'), tuple(
             root.find('devices/hostdev/source/address').get(name) for name in ('domain', 'bus', 'slot', 'function')))
+
+    def test_cpus_that_are_dedicated_are_not_for_guests_without_pins(self):
+        """[compute]cpu_shared_set, cpu_dedicated_set -> where a guest without a placement may run."""
+        cpus = ''.join(f"<cpu id='{number}'/>" for number in range(4))
+        capabilities = config.parse(f"<capabilities><host><cpu><arch>x86_64</arch></cpu><topology><cells><cell id='0'>"
+                                    f"<cpus>{cpus}</cpus></cell></cells></topology></host></capabilities>")
+        server, placed = base.make_server(), base.make_server()
+        placed.placement = {'numa': [{'id': 0, 'cpus': [0], 'memory_mb': 64, 'host_cell': 0, 'page_size_kb': None,
+                                      'siblings': [], 'pinning': {'0': 3}}], 'pci': []}
+        for shared, dedicated, expected in ((None, None, None), ('1-2,9', None, '1-2'), ('1', '2-3', '1'),
+                                            (None, '0,2', '1,3'), (None, '^0', None)):
+            with self.subTest((shared, dedicated)), mock.patch.object(base.FakeHost, 'capabilities', capabilities):
+                self.options('compute', cpu_shared_set=shared, cpu_dedicated_set=dedicated)
+                self.assertEqual(expected, self.make(server).to_element().find('vcpu').get('cpuset'))
+                self.assertIsNone(self.make(placed).to_element().find('vcpu').get('cpuset'))
+        self.options('compute', cpu_shared_set=None, cpu_dedicated_set='0-3')
+        with mock.patch.object(base.FakeHost, 'capabilities', capabilities):
+            self.make(placed)
+            with self.assertRaisesRegex(domain.HostLacks, 'cpu_dedicated_set'):
+                self.make(server)
+
+    def test_controllers_of_volumes_are_of_the_model_that_the_image_wants(self):
+        """Those that are left out libvirt adds, of a model that the guest may have no driver for."""
+        rbd = {'driver_volume_type': 'rbd', 'serial': 's', 'data': {'name': 'v', 'hosts': [], 'ports': []}}
+
+        def controllers(properties, volumes):
+            server = base.make_server(properties=properties, image_ref='')
+            bdi = {'block_device_mapping': [{'mount_device': name, 'disk_bus': bus, 'connection_info': rbd,
+                                             'boot_index': -1 if number else 0}
+                                            for number, (name, bus) in enumerate(volumes)]}
+            places = blockinfo.layout(server, server.image_meta, bdi, 'pc')
+            plan = domain.Plan(server, server.image_meta, model.NetworkInfo(), places, {}, 'pc',
+                               volumes=bdi['block_device_mapping'])
+            return [(one.index, one.model) for one in self.devices(domain.guest(base.FakeHost(), plan),
+                                                                   config.Controller) if one.kind == 'scsi']
+        scsi = {'hw_disk_bus': 'scsi', 'hw_scsi_model': 'vmpvscsi'}
+        self.assertEqual([(0, 'vmpvscsi')], controllers(scsi, [('/dev/vda', None)]))
+        self.assertEqual([(0, 'virtio-scsi')], controllers({}, [('/dev/vda', None), ('/dev/sdb', 'scsi')]))
+        self.assertEqual([(0, 'vmpvscsi'), (1, 'vmpvscsi')], controllers(scsi, [('/dev/vda', None), ('vdh', None)]))
+        self.assertEqual([], controllers({}, [('/dev/vda', None), ('/dev/sdb', 'sata')]))
 
     def test_without_a_placement_nothing_is_said_of_cells(self):
         root = self.make(base.make_server()).to_element()

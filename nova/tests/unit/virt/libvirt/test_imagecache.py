@@ -2,6 +2,7 @@
 import os
 import threading
 import time
+from unittest import mock
 
 from oslo_utils import units
 
@@ -151,6 +152,14 @@ class TestClean(CacheCase):
         self.age(7 * 3600)
         imagecache.clean([])
         self.assertFalse(os.path.exists(part))
+
+    def test_a_download_that_ends_meanwhile_is_no_matter(self):
+        self.age(25 * 3600)
+        with open(paths.cache('image.part'), 'w'):
+            entries = imagecache._files()
+        os.rename(paths.cache('image.part'), paths.cache('image'))
+        with mock.patch.object(imagecache, '_files', return_value=entries):
+            self.assertEqual([imagecache.name_of('unused')], imagecache.clean(['used']))
 
     def test_no_cache_is_clean(self):
         self.options('image_cache', subdirectory_name='elsewhere')

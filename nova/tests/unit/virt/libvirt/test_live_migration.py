@@ -5,10 +5,11 @@ import unittest
 from unittest import mock
 
 import libvirt
+import oslo_messaging
 
 from nova import exception
 from nova.tests.unit.virt.libvirt import base
-from nova.virt.libvirt import config, diskinfo, live_migration, paths, watch
+from nova.virt.libvirt import config, diskinfo, disks, driver, leftovers, live_migration, paths, watch
 
 GIB = 1 << 30
 DOMAIN = """<domain><name>i</name><cputune><vcpupin vcpu='0' cpuset='7'/></cputune><os/>
@@ -46,6 +47,12 @@ class TestDocument(unittest.TestCase):
                                                'numatune': "<numatune><memory nodeset='1'/></numatune>"})
         self.assertEqual(['3'], [pin.get('cpuset') for pin in root.iterfind('cputune/vcpupin')])
         self.assertEqual('1', root.find('numatune/memory').get('nodeset'))
+
+    def test_so_are_the_cpus_of_a_guest_without_pins(self):
+        for before, data, expected in (('', {'cpuset': '4-5'}, '4-5'), (" cpuset='1'", {'cpuset': '4-5'}, '4-5'),
+                                       (" cpuset='1'", {'cpuset': None}, None), (" cpuset='1'", {}, '1')):
+            root = config.parse(DOMAIN.replace('<cputune>', f'<vcpu{before}>1</vcpu><cputune>'))
+            self.assertEqual(expected, live_migration.rewritten(root, {**DATA, **data}).find('vcpu').get('cpuset'))
 
     def test_disks_that_are_copied_whole_lie_over_nothing(self):
         own, volume = rewritten(whole=True).findall('devices/disk')
@@ -116,11 +123,78 @@ class TestChecks(base.LibvirtCase):
             self.refused('cannot be reached', address='a', bdi=bdi)
         # libvirt does not know of such directories that they are shared.
         self.assertTrue(found['shares_volumes'])
-        self.assertTrue(live_migration._flags(found) & libvirt.VIR_MIGRATE_UNSAFE)
+        self.assertTrue(live_migration._flags(found, []) & libvirt.VIR_MIGRATE_UNSAFE)
 
     def test_an_image_that_is_gone_is_copied_with_the_disk(self):
         diskinfo.record(self.instance, 'disk', diskinfo.DiskInfo('qcow2', GIB, 'another', 'raw'))
         self.assertTrue(self.check()['whole'])
+
+
+class TestCopying(base.LibvirtCase):
+    """libvirt takes no list of disks, and an empty one, for all that a guest writes, the volumes of the network too."""
+
+    CD = {'disk.config': {}}
+
+    def sent(self, local):
+        """(flags, parameters) with which a guest of a volume and a CD is sent, where the disks `local` are not shared.
+        """
+        root = config.parse(DOMAIN)
+        own, volume = root.findall('devices/disk')
+        own.find('source').set('file', '/var/i/u/disk.config')
+        own.append(config.element('readonly'))
+        volume.find('source').set('file', '/dev/sdb')
+        guest = mock.Mock()
+        guest.document.return_value = guest.moving_document.return_value = root
+        data = {**DATA, 'disks': local}
+        copied = live_migration.copied(guest, data)
+        return live_migration._flags(data, copied), live_migration._parameters(guest, data, copied)
+
+    def test_where_only_a_cd_is_on_the_host_nothing_is_copied(self):
+        """Copied onto itself a volume would lose what the guest writes meanwhile."""
+        for local in (self.CD, {}):
+            flags, parameters = self.sent(local)
+            self.assertFalse(flags & (libvirt.VIR_MIGRATE_NON_SHARED_DISK | libvirt.VIR_MIGRATE_NON_SHARED_INC))
+            self.assertNotIn(libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS, parameters)
+
+    def test_what_the_guest_writes_on_the_host_is_copied(self):
+        flags, parameters = self.sent({**self.CD, 'sdb': {}})
+        self.assertTrue(flags & libvirt.VIR_MIGRATE_NON_SHARED_INC)
+        self.assertEqual(['vdb'], parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS])
+
+
+class TestFilesThatHostsShare(base.LibvirtCase):
+    """The guest has gone to h2; whether h2 could be told is another matter."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver = driver.LibvirtDriver(None)
+        self.instance = base.make_server()
+        os.makedirs(paths.of(self.instance))
+        diskinfo.record(self.instance, 'disk', diskinfo.DiskInfo('raw', GIB))
+        open(paths.of(self.instance, 'disk'), 'w').close()
+        disks.take(self.instance)
+
+    def leave(self, data):
+        self.driver.post_live_migration(self.context, self.instance, None, data)
+        self.driver.cleanup(self.context, self.instance, None, None, destroy_disks=True, migrate_data=data,
+                            destroy_vifs=False)
+
+    def test_they_stay_and_are_the_destinations(self):
+        self.leave({'shared': True, 'host': 'h2'})
+        self.assertTrue(os.path.exists(paths.of(self.instance, 'disk')))
+        self.assertEqual('h2', disks.host_of(self.instance))
+        # What looks here for what nobody owns does not find them either.
+        host = mock.Mock(uri='u', list_uuids=list)
+        self.assertEqual([], leftovers.find(host, set()))
+
+    def test_they_stay_when_they_cannot_be_handed_over(self):
+        self.driver.cleanup(self.context, self.instance, None, None, destroy_disks=True,
+                            migrate_data={'shared': True, 'host': 'h2'}, destroy_vifs=False)
+        self.assertTrue(os.path.exists(paths.of(self.instance, 'disk')))
+
+    def test_what_they_do_not_share_goes(self):
+        self.leave({'shared': False, 'host': 'h2'})
+        self.assertFalse(os.path.exists(paths.of(self.instance)))
 
 
 class TestWatcher(base.LibvirtCase):
@@ -139,6 +213,19 @@ class TestWatcher(base.LibvirtCase):
         self.look(0, memory_total=10, memory_processed=4, memory_remaining=6, disk_total=7, time_elapsed=1)
         self.migration.report.assert_called_once_with(
             {'memory_total': 10, 'memory_processed': 4, 'memory_remaining': 6, 'disk_total': 7})
+
+    def test_figures_that_nobody_takes_down_stop_nothing(self):
+        """The guest is on its way: who gave up now would have it removed at its destination."""
+        for error in (oslo_messaging.MessagingTimeout('no answer'), oslo_messaging.RemoteError('DBConnectionError')):
+            self.migration.report.side_effect = error
+            watcher = watch.Watcher(self.guest, self.migration, 2, {})
+            watcher.abort()
+            self.guest.reset_mock()
+            self.guest.job.return_value = {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED}
+            task = mock.Mock()
+            task.is_done.side_effect = [False, True]
+            watcher.follow(task)
+            self.guest.abort_job.assert_called_once_with()
 
     def test_the_longer_it_takes_the_longer_the_guest_may_stand_still(self):
         self.look(0)

@@ -6,6 +6,7 @@ import types
 import unittest
 from unittest import mock
 
+from nova import exception
 from nova.conf import CONF
 from nova.privsep import volumes as privsep_volumes
 from nova.tests.unit.virt.libvirt import base
@@ -82,6 +83,37 @@ class TestDisks(base.LibvirtCase):
         for path in ('/own/v', '/dev/sdb'):
             with self.assertRaisesRegex(volume.VolumeStays, f'Volume v1 is in {path}.* h2 does not see'):
                 require('/shared/v0', path)
+
+
+class TestConditions(base.LibvirtCase):
+    """What the volume service says besides where a volume is."""
+
+    def of(self, info=RBD, **said):
+        return config.parse(xml({**info, 'data': {**info['data'], **said}}))
+
+    def test_who_may_only_read_only_reads(self):
+        for info in (RBD, NFS):
+            self.assertIsNotNone(self.of(info, access_mode='ro').find('readonly'))
+            for said in ({}, {'access_mode': 'rw'}, {'access_mode': None}):
+                self.assertIsNone(self.of(info, **said).find('readonly'))
+        with self.assertRaisesRegex(exception.Invalid, "Invalid volume access mode: 'wo'"):
+            self.of(access_mode='wo')
+
+    def test_limits_of_its_type_are_kept_by_the_hypervisor(self):
+        found = self.of(qos_specs={'total_iops_sec': '500', 'read_bytes_sec_max': 1024, 'consumer': 'front-end'})
+        self.assertEqual({'total_iops_sec': '500', 'read_bytes_sec_max': '1024'},
+                         {limit.tag: limit.text for limit in found.find('iotune')})
+        for said in ({}, {'qos_specs': None}, {'qos_specs': {}}, {'qos_specs': {'minIOPS': '1'}}):
+            self.assertIsNone(self.of(**said).find('iotune'))
+
+    def test_what_is_to_be_encrypted_is_not_written_in_plain(self):
+        secret = {**RBD, 'data': {**RBD['data'], 'encrypted': True}}
+        with self.assertRaisesRegex(exception.Invalid, 'Volume s is encrypted'):
+            volume.connect(secret)
+        with self.assertRaises(exception.Invalid):
+            volume.connect_all({'block_device_mapping': [{'connection_info': secret}]})
+        for said in (False, None):
+            volume.connect({**RBD, 'data': {**RBD['data'], 'encrypted': said}})
 
 
 class TestNfs(base.LibvirtCase):

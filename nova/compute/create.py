@@ -9,7 +9,7 @@ import uuid as uuidlib
 from oslo_utils import timeutils, uuidutils
 
 from nova import exception, numa, objects
-from nova.compute import block_devices, keypairs, records, task_states, vm_states, volume_images
+from nova.compute import block_devices, keypairs, lookup, records, task_states, vm_states, volume_images
 from nova.conf import CONF
 from nova.notifications import servers as notifications
 from nova.objects import base
@@ -77,12 +77,14 @@ def check(api, context, request):
     Raises FlavorNotFound, FlavorDisabled, ImageNotFound, ImageNotActive, FlavorMemoryTooSmall,
     FlavorDiskSmallerThanImage, FlavorDiskSmallerThanMinDisk, KeypairNotFound, InvalidInput, InvalidBDM,
     MetadataLimitExceeded, OnsetFileLimitExceeded, NetworkNotFound, NetworkAmbiguous, SecurityGroupNotFound,
-    InstanceGroupNotFound, NumaInvalid, PciInvalid, PciRequestAliasNotDefined, QuotaError.
+    InstanceGroupNotFound, NumaInvalid, PciInvalid, PciRequestAliasNotDefined, ComputeHostNotFound, QuotaError.
     """
     if request.least > request.most:
         raise exception.InvalidInput(reason=f'min_count: {request.least} must not be more than max_count '
                                             f'{request.most}')
-    flavor = objects.Flavor.get_by_flavor_id(context, request.flavor)
+    with base.reading_globals(context):
+        flavor = objects.Flavor.get_by_flavor_id(context, request.flavor)
+        limits, *server_limits = objects.Quotas.server_limits(context, context.project_id, context.user_id)
     if flavor.disabled:
         raise exception.FlavorNotFound(flavor_id=request.flavor)
     found = api.image.get(context, request.image) if request.image else None
@@ -94,12 +96,12 @@ def check(api, context, request):
     image = _check_image(api, context, request, flavor, found)
     check_hardware(flavor, image)
     _check_user_data(request)
-    limits, *server_limits = objects.Quotas.server_limits(context, context.project_id, context.user_id)
     check_items(request.metadata, request.injected_files, limits)
     key_pair = (objects.KeyPair.get_by_name(context, context.user_id, request.key_name)
                 if request.key_name else None)
     most = _check_networks(api, context, request)
     group = _check_hints(context, request)
+    _check_destination(context, request)
     return Plan(request, flavor, image, key_pair, group, most, server_limits)
 
 
@@ -239,6 +241,22 @@ def _check_hints(context, request):
         raise exception.InvalidInput(reason=f'group: server group {group} could not be found') from exc
 
 
+def _check_destination(context, request):
+    """A host or node that is asked for is one of some cell; whether it may be had is the scheduler's to say."""
+    def ask(in_cell):
+        nodes = (objects.ComputeNodeList.get_by_host(in_cell, request.host) if request.host
+                 else objects.ComputeNodeList.get_by_hypervisor(in_cell, request.node))
+        if not any(request.node in (None, node.hypervisor_hostname) for node in nodes):
+            raise exception.ComputeHostNotFound(host=':'.join(filter(None, (request.host, request.node))))
+        return True
+
+    if request.host:
+        with objects.cell.of_host(context, request.host) as in_cell:
+            ask(in_cell)
+    elif request.node:
+        lookup.find(context, ask)
+
+
 # Recording -----------------------------------------------------------------------------------------------------------
 
 def record(context, plan):
@@ -277,10 +295,9 @@ def new_reservation_id():
 
 
 def _request_spec(context, request, plan):
-    flavor = plan.flavor.obj_clone()
-    flavor.trust('projects', None)
+    plan.flavor.trust('projects', None)
     return objects.RequestSpec(
-        flavor=flavor, image=plan.image, num_instances=1, project_id=context.project_id, user_id=context.user_id,
+        flavor=plan.flavor, image=plan.image, num_instances=1, project_id=context.project_id, user_id=context.user_id,
         availability_zone=request.availability_zone or CONF.default_schedule_zone,
         scheduler_hints={name: value if isinstance(value, list) else [value] for name, value in request.hints.items()},
         requested_destination={'host': request.host, 'node': request.node} if request.host or request.node else None,

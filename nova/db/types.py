@@ -2,6 +2,7 @@
 """Columns in the dialects we run on, and what many tables share."""
 
 import datetime
+import functools
 import importlib
 
 import orjson
@@ -27,6 +28,12 @@ class Json(sa.types.TypeDecorator):
 
     def process_result_value(self, value, dialect):
         return None if value is None else orjson.loads(value)
+
+
+@functools.cache
+def insert_into(table):
+    """The INSERT of a table, made once: that takes a good part of the time that running it does."""
+    return table.insert()
 
 
 def insert_new(conn, table):

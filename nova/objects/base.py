@@ -17,6 +17,7 @@ from nova import db
 from nova.objects import fields
 
 remotable = ovo_base.remotable
+_version = versionutils.convert_version_to_tuple
 
 
 def register(cls):
@@ -68,6 +69,11 @@ def retried(function):
     return run
 
 
+def reading_globals(context):
+    """A transaction for several reads of the global tables: one for each would be round trips more."""
+    return db.session.api_reader(context)
+
+
 class NovaObject(ovo_base.VersionedObject):
     """Base of all objects.
 
@@ -82,9 +88,9 @@ class NovaObject(ovo_base.VersionedObject):
     COLUMNS = {}
 
     def obj_make_compatible(self, primitive, target_version):
-        wanted = versionutils.convert_version_to_tuple(target_version)
+        wanted = _version(target_version)
         for version, added in self.HISTORY.items():
-            if versionutils.convert_version_to_tuple(version) > wanted:
+            if _version(version) > wanted:
                 for name in added:
                     primitive.pop(name, None)
 
@@ -123,6 +129,54 @@ class NovaObject(ovo_base.VersionedObject):
             state[attribute] = convert(value) if convert is not None else value
         for name, value in more.items():
             state[ovo_base._get_attrname(name)] = value
+        return self
+
+    # The wire form is the library's.  Most fields' values are the same on the wire, so that only the others are asked.
+
+    @classmethod
+    def _wire_plan(cls):
+        """(name, attribute, field or None where the value is the same on the wire) of each field, computed once."""
+        found = cls.__dict__.get('_wire_fields')
+        if found is None:
+            found = cls._wire_fields = tuple(
+                (name, ovo_base._get_attrname(name), None if isinstance(field, fields.PLAIN) else field)
+                for name, field in cls.fields.items())
+        return found
+
+    def obj_to_primitive(self, target_version=None, version_manifest=None):
+        target_version = target_version or self.VERSION
+        other = target_version != self.VERSION
+        if other and _version(target_version) > _version(self.VERSION):
+            raise ovo_exception.InvalidTargetVersion(version=target_version)
+        state = self.__dict__
+        data = {name: state[attribute] if field is None else field.to_primitive(self, name, state[attribute])
+                for name, attribute, field in self._wire_plan() if attribute in state}
+        if other or version_manifest:
+            self.obj_make_compatible_from_manifest(data, target_version, version_manifest)
+        packed = {self._obj_primitive_key('name'): self.obj_name(),
+                  self._obj_primitive_key('namespace'): self.OBJ_PROJECT_NAMESPACE,
+                  self._obj_primitive_key('version'): target_version, self._obj_primitive_key('data'): data}
+        changes = [name for name in self.obj_what_changed() if name in data]
+        if changes:
+            packed[self._obj_primitive_key('changes')] = changes
+        return packed
+
+    @classmethod
+    def _obj_from_primitive(cls, context, objver, primitive):
+        """What came is trusted: the sender coerced it when it set it."""
+        self = cls()
+        self._context, self.VERSION = context, objver
+        data, state = cls._obj_primitive_field(primitive, 'data'), self.__dict__
+        for name, attribute, field in cls._wire_plan():
+            if name in data:
+                value = data[name]
+                if value is None:
+                    value = cls.fields[name].coerce(self, name, None)
+                elif field is not None:
+                    value = field.from_primitive(self, name, value)
+                state[attribute] = value
+        self._changed_fields = {name for name in cls._obj_primitive_field(primitive, 'changes', [])
+                                if name in cls.fields}
         return self
 
     def obj_attr_is_set(self, attrname):
@@ -174,6 +228,12 @@ class NovaObjectList(ovo_base.ObjectListBase, NovaObject):
         self = cls(context)
         self.trust('objects', items)
         return self
+
+    @classmethod
+    def from_rows(cls, context, rows):
+        """Make a list of database rows: each as `from_row` of the kind of item makes it."""
+        item = ovo_base.VersionedObjectRegistry.obj_classes()[cls.fields['objects'].objname][0]
+        return cls.of(context, [item.from_row(context, row) for row in rows])
 
 
 class TimestampedObject:

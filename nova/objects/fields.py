@@ -61,6 +61,10 @@ class NetworkInfoField(fields.AutoTypedField):
     AUTO_TYPE = _NetworkInfo()
 
 
+#: Their values are the same on the wire.
+PLAIN = (BooleanField, FloatField, IntegerField, JsonField, StringField, UUIDField)
+
+
 def optional(field=StringField, **kwargs):
     """A field that may be null and is null when nobody set it."""
     return field(nullable=True, **kwargs)

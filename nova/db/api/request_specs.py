@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from nova.db.api import base
-from nova.db.types import Json
+from nova.db.types import Json, insert_into
 
 
 class RequestSpec(base.Timestamps, base.Base):
@@ -19,7 +19,7 @@ specs = RequestSpec.__table__
 
 
 def insert(conn, rows):
-    conn.execute(specs.insert(), rows)
+    conn.execute(insert_into(specs), rows)
 
 
 def by_instance(conn, instance_uuid):

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from nova.db.main import base, instances
-from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, utcnow
+from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, insert_into, utcnow
 
 PENDING, RUNNING, DONE = 'pending', 'running', 'done'
 
@@ -76,7 +76,7 @@ actions, events = Action.__table__, Event.__table__
 
 def insert(conn, values):
     """Record an action; returns its id."""
-    return conn.execute(actions.insert(), values).inserted_primary_key[0]
+    return conn.execute(insert_into(actions), values).inserted_primary_key[0]
 
 
 # Statements of each operation are made once: that takes longer than running them does.
@@ -165,11 +165,11 @@ def renew(conn, start_id, lease_until):
                         .values(lease_until=lease_until, updated_at=c.updated_at)).rowcount
 
 
-def put_off(conn, instance_uuid, action, deadline):
-    """Give a server's order of this kind that is being worked on until then."""
+def put_off(conn, deadline, **of):
+    """Give orders that are being worked on until then: those whose columns are as given; whether there was one."""
     c = actions.c
-    conn.execute(actions.update().where(c.instance_uuid == instance_uuid, c.action == action, c.state == RUNNING)
-                 .values(deadline=deadline, updated_at=c.updated_at))
+    return conn.execute(actions.update().where(c.state == RUNNING, *(c[name] == value for name, value in of.items()))
+                        .values(deadline=deadline, updated_at=c.updated_at)).rowcount > 0
 
 
 def pending(conn, binary, host, older_than, start_id, held_since):
@@ -216,7 +216,7 @@ def unfinished_of(conn, instance_uuid):
 
 
 def start_event(conn, values):
-    return conn.execute(events.insert(), values).inserted_primary_key[0]
+    return conn.execute(insert_into(events), values).inserted_primary_key[0]
 
 
 def finish_events(conn, action_id, values):

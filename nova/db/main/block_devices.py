@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from nova.db.main import base, instances
-from nova.db.types import BIG_ID, Json, utcnow
+from nova.db.types import BIG_ID, Json, insert_into, utcnow
 
 Text = orm.Mapped[str | None]
 
@@ -53,7 +53,7 @@ devices = BlockDevice.__table__
 
 def insert(conn, rows):
     if rows:
-        conn.execute(devices.insert(), rows)
+        conn.execute(insert_into(devices), rows)
 
 
 @functools.cache

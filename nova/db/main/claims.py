@@ -11,6 +11,7 @@ besides (its inventory: resource classes of its driver's own) is counted in one 
 
 import collections
 import dataclasses
+import functools
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
@@ -142,31 +143,47 @@ def claim_many(conn, wanted, generations=None):
 
 
 def _raise(conn, node_id, items, generation):
-    """UPDATE compute_nodes SET used = used + amount WHERE used + amount <= (total - reserved) * ratio, for each."""
-    c = compute_nodes.c
-    guard = [c.id == node_id, c.deleted == 0]
-    if generation is not None:
-        guard.append(c.generation == generation)
-    values = {'generation': c.generation + 1, 'updated_at': utcnow()}
-    for amount_name, used, *capacity in RESOURCES:
-        amount = sum(getattr(item, amount_name) for item in items)
-        if not amount:  # who wants none of it does not mind that it is full
-            continue
-        values[used] = c[used] + amount
-        limits = [item.limits[amount_name] for item in items if amount_name in (item.limits or ())]
-        if limits:
-            guard.append(c[used] + amount <= min(limits))
-        elif capacity:
-            total, reserved, ratio = capacity
-            guard.append(c[used] + amount <= (c[total] - c[reserved]) * c[ratio])
+    """Raise what a node has promised by what the items want, if it fits; whether it did."""
+    sums = {name: sum(getattr(item, name) for item in items) for name in AMOUNTS}
+    # Who wants none of it does not mind that it is full.
+    amounts = {name: amount for name, amount in sums.items() if amount}
+    limits = {name: min(said) for name in amounts
+              if (said := [item.limits[name] for item in items if name in (item.limits or ())])}
+    values = {'of_id': node_id, 'of_generation': generation, 'updated_at': utcnow(),
+              **{f'more_{name}': amount for name, amount in amounts.items()},
+              **{f'limit_{name}': limit for name, limit in limits.items()}}
     resources = _sum_of_resources(item.resources for item in items)
     if resources:
         node = _locked(conn, node_id)
-        if node is None or not _fits(node, resources):
+        if node is None or not _fits(node, resources) or generation not in (None, node.generation):
             return False
-        guard.append(c.generation == node.generation)
-        values['inventory_used'] = _added(node.inventory_used, resources, 1)
-    return conn.execute(compute_nodes.update().where(*guard).values(values)).rowcount == 1
+        values.update(of_generation=node.generation, inventory_used=_added(node.inventory_used, resources, 1))
+    statement = _raising(tuple(amounts), tuple(limits), values['of_generation'] is not None)
+    return conn.execute(statement, values).rowcount == 1
+
+
+@functools.cache
+def _raising(amounts, limits, of_generation):
+    """UPDATE compute_nodes SET used = used + amount WHERE used + amount <= (total - reserved) * ratio, for each.
+
+    Made once for each kind: that takes longer than running it does.  What else is set are the parameters that have the
+    names of columns.
+    """
+    c = compute_nodes.c
+    guard = [c.id == sa.bindparam('of_id'), c.deleted == 0]
+    if of_generation:
+        guard.append(c.generation == sa.bindparam('of_generation'))
+    values = {'generation': c.generation + 1}
+    for name, used, *capacity in RESOURCES:
+        if name not in amounts:
+            continue
+        values[used] = c[used] + sa.bindparam(f'more_{name}')
+        if name in limits:
+            guard.append(values[used] <= sa.bindparam(f'limit_{name}'))
+        elif capacity:
+            total, reserved, ratio = capacity
+            guard.append(values[used] <= (c[total] - c[reserved]) * c[ratio])
+    return compute_nodes.update().where(*guard).values(values)
 
 
 def _sum_of_resources(parts):
@@ -222,7 +239,11 @@ def _insert(conn, items, stamp):
 
 def _insert_new(conn, table, rows):
     """Insert rows whose keys are not there yet; returns how many that were."""
-    return conn.execute(insert_new(conn, table).values(rows).inline()).rowcount
+    statement = insert_new(conn, table).inline()
+    if len(rows) == 1:
+        # Compiled once and for all, unlike one that has the values in it.
+        return conn.execute(statement, rows[0]).rowcount
+    return conn.execute(statement.values(rows)).rowcount
 
 
 def _keys(items):

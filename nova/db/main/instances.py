@@ -14,7 +14,7 @@ from sqlalchemy import orm
 
 from nova.db import paging
 from nova.db.main import base
-from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, utcnow
+from nova.db.types import BIG_ID, LONG_TEXT, MOMENT, Json, insert_into, utcnow
 
 Text = orm.Mapped[str | None]
 Integer = orm.Mapped[int | None]
@@ -137,7 +137,7 @@ def insert(conn, values):
 
 def insert_one(conn, values):
     """Insert one server and return its number."""
-    return conn.execute(instances.insert(), values).inserted_primary_key[0]
+    return conn.execute(insert_into(instances), values).inserted_primary_key[0]
 
 
 @functools.cache

@@ -11,6 +11,9 @@ import subprocess  # isort: skip
 import time  # isort: skip
 import urllib.parse  # isort: skip
 import uuid  # isort: skip
+from unittest import mock  # isort: skip
+
+from oslo_messaging._drivers import impl_rabbit  # isort: skip
 
 from nova import rpc  # isort: skip
 from nova.conf import CONF  # isort: skip
@@ -36,6 +39,14 @@ class RabbitTestCase(rpc_contract.TransportTestCase):
 
     def transport_url(self):
         return self.url
+
+    def test_who_waits_for_messages_sleeps(self):
+        self.serve()
+        self.client().call(self.ctxt, 'echo', value=1)
+        consume = impl_rabbit.Connection.consume
+        with mock.patch.object(impl_rabbit.Connection, 'consume', autospec=True, side_effect=consume) as looked:
+            time.sleep(0.4)
+        self.assertLess(looked.call_count, 8)
 
     def test_a_doorbell_does_not_wait_for_a_broker_that_is_away(self):
         with socket.socket() as nobody:

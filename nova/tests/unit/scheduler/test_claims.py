@@ -4,6 +4,9 @@
 import random
 import threading
 
+import sqlalchemy as sa
+from sqlalchemy.engine import interfaces
+
 from nova import context, db, objects
 from nova.scheduler import claims, host_manager, selection
 from nova.tests.unit.scheduler import world
@@ -31,6 +34,18 @@ class TestClaims(world.World):
         self.assertEqual(['UPDATE', 'INSERT'], [text.split()[0] for text in self.statements])
         self.assertEqual((4, 4096, 100), self.used(self.h1))
         self.assertEqual(1, self.node(self.h1)['generation'])
+
+    def test_a_second_claim_makes_no_statement_anew(self):
+        self.claim(self.a, self.h1)
+        misses = []
+
+        @sa.event.listens_for(self.engine, 'before_cursor_execute')
+        def sent(conn, cursor, statement, parameters, execution, executemany):
+            if execution.cache_hit is not interfaces.CacheStats.CACHE_HIT:
+                misses.append(statement)
+
+        self.assertTrue(self.claim(self.b, self.h2, vcpus=2, memory_mb=512, disk_gb=1))
+        self.assertEqual([], misses)
 
     def test_what_does_not_fit_is_refused_and_nothing_is_written(self):
         for amounts in ({'vcpus': 5}, {'memory_mb': 4097}, {'disk_gb': 101}):

@@ -3,8 +3,8 @@
 
 import functools
 
-from nova import context as nova_context
 from nova import exception, image, objects
+from nova.compute import lookup
 from nova.compute import rpcapi as compute_rpcapi
 from nova.notifications import tell
 from nova.scheduler import rpcapi as scheduler_rpcapi
@@ -51,9 +51,9 @@ class AggregateAPI:
         with tell.aggregate(context, 'update_prop', found, meta_data=values):
             if values.get('name'):
                 found.name = values['name']
-            if ZONE in values:
-                self._set_metadata(context, found, {ZONE: values[ZONE]})
-            found.save()
+            metadata = {ZONE: values[ZONE]} if ZONE in values else {}
+            self._check_metadata(context, found, metadata)
+            found.save(metadata)
         self._tell(context, found)
         return found
 
@@ -61,19 +61,18 @@ class AggregateAPI:
         """Set keys; None takes one away.  Raises Conflict as `update`."""
         found = self.get(context, aggregate_id)
         with tell.aggregate(context, 'update_metadata', found, meta_data=metadata):
-            self._set_metadata(context, found, metadata)
-            found.save()
+            self._check_metadata(context, found, metadata)
+            found.save(metadata)
         self._tell(context, found)
         return found
 
-    def _set_metadata(self, context, found, changes):
+    def _check_metadata(self, context, found, changes):
         if ZONE in changes and changes[ZONE] != found.availability_zone:
             self._check_zone(context, found, found.hosts, changes[ZONE])
-            busy = next((host for host in found.hosts if _has_servers(context, host)), None)
+            busy = next(iter(_with_servers(context, found.hosts)), None)
             if busy:
                 raise exception.Conflict(f'availability_zone: host {busy} of aggregate {found.name} has servers, which '
                                          'would change their zone')
-        found.metadata = {key: value for key, value in {**found.metadata, **changes}.items() if value is not None}
 
     def _check_zone(self, context, found, hosts, zone):
         if not zone:
@@ -102,7 +101,7 @@ class AggregateAPI:
         zone = found.availability_zone
         self._check_zone(context, found, [host], zone)
         if zone and objects.AggregateList.get_all(context).zones_by_host().get(host) != zone and \
-                _has_servers(context, host):
+                _with_servers(context, [host]):
             raise exception.Conflict(f'Host {host} has servers, which would change their availability zone to {zone}')
         with tell.aggregate(context, 'add_host', found, host_name=host):
             found.add_host(host)
@@ -112,7 +111,7 @@ class AggregateAPI:
     def remove_host(self, context, aggregate_id, host):
         """Raises ComputeHostNotFound for one that is not in it; Conflict when its servers would change their zone."""
         found = self.get(context, aggregate_id)
-        if found.availability_zone and host in found.hosts and _has_servers(context, host) and \
+        if found.availability_zone and host in found.hosts and _with_servers(context, [host]) and \
                 not self._is_elsewhere(context, found, host):
             raise exception.Conflict(f'Host {host} has servers, which would leave the availability zone '
                                      f'{found.availability_zone}')
@@ -127,8 +126,9 @@ class AggregateAPI:
         for image_id in image_ids:
             self.image.get(context, image_id)
         with tell.aggregate(context, 'cache_images', found):
-            for index, host in enumerate(found.hosts, 1):
-                self.compute.cache_images(context, host, image_ids)
+            hosts = ((in_cell, host) for in_cell, hosts in lookup.by_cell(context, found.hosts) for host in hosts)
+            for index, (in_cell, host) in enumerate(hosts, 1):
+                self.compute.cache_images(in_cell, host, image_ids)
                 tell.event('aggregate.cache_images.progress', None, tell.about(
                     context, found, host=host, images_cached=image_ids, images_failed=[], index=index,
                     total=len(found.hosts)))
@@ -141,20 +141,14 @@ class AggregateAPI:
         self.scheduler.update_aggregates(context, [found])
 
 
-def _cells(context):
-    for cell in objects.CellMappingList.to_ask(context):
-        with nova_context.target_cell(context, cell) as in_cell:
-            yield in_cell
-
-
 def _require_host(context, host):
-    for in_cell in _cells(context):
-        try:
-            return objects.Service.get_by_args(in_cell, host, 'nova-compute')
-        except exception.ServiceNotFound:
-            continue
-    raise exception.ComputeHostNotFound(host=host)
+    try:
+        lookup.service(context, host)
+    except exception.ServiceNotFound as exc:
+        raise exception.ComputeHostNotFound(host=host) from exc
 
 
-def _has_servers(context, host):
-    return any(objects.InstanceList.get_uuids_by_host(in_cell, host) for in_cell in _cells(context))
+def _with_servers(context, hosts):
+    """Those of the hosts that have servers; one query in each cell that has some of the hosts."""
+    return [busy for in_cell, found in lookup.by_cell(context, hosts)
+            for busy in objects.InstanceList.hosts_with_servers(in_cell, found)]

@@ -12,6 +12,8 @@ from nova.conf import CONF
 from nova.notifications import servers as notifications
 
 LOG = log.getLogger(__name__)
+#: So often it is asked whether a volume that no server has is still there (s), and of so many in one round.
+_VOLUMES_EVERY_S, _VOLUMES_AT_ONCE = 24 * 3600, 100
 _services = None
 
 
@@ -101,8 +103,25 @@ def sweep(manager, context):
         LOG.warning('Server %s is gone and still had addresses; they are given back', uuid)
         objects.FixedIPList.deallocate_for_instance(context, uuid)
         yield uuid
+    yield from _forget_volumes(manager, context)
     if context.cell is not None:
         return      # what follows is of no cell, and was done
     for uuid in objects.InstanceMappingList.forget_unrecorded(context, CONF.order_lease):
         LOG.warning('Server %s was counted and never recorded; it is not counted any more', uuid)
         yield uuid
+
+
+def _forget_volumes(manager, context):
+    """Forget how much volumes were used that no server has, and that somebody deleted in the volume service: of that
+    nobody tells us.
+    """
+    for volume_id in objects.VolumeUsageList.unattached(context, _VOLUMES_EVERY_S, _VOLUMES_AT_ONCE):
+        try:
+            manager.volume.get(context, volume_id)
+            objects.VolumeUsage.keep(context, volume_id)
+        except exception.VolumeNotFound:
+            objects.VolumeUsage.forget(context, volume_id)
+        except (exception.CinderConnectionFailed, exception.PolicyNotAuthorized) as exc:
+            LOG.info('Whether volumes that no server has are still there cannot be asked now: %s', exc)
+            return
+        yield volume_id

@@ -2,7 +2,7 @@
 """Rows of deleted things: moved into shadow tables in bounded batches, and later removed for good.
 
 A shadow table is `shadow_<table>`, made at first use with the same columns.  A server's rows move together, in one
-transaction, children first.
+transaction, children first.  `OF_SERVERS` says of each table that names a server what becomes of its rows.
 """
 
 import datetime
@@ -12,9 +12,29 @@ import sqlalchemy as sa
 from nova import db
 from nova.db import session
 
-#: Tables of a server: (family, table attribute, column that names the server).
-_CHILDREN = (('instances', 'tags', 'instance_uuid'), ('instances', 'faults', 'instance_uuid'),
-             ('block_devices', 'devices', 'instance_uuid'))
+#: It is the server's history, and goes where the server goes.
+MOVES = 'moves'
+#: It is of no use without the server, and is removed.
+ENDS = 'ends'
+#: Something is still to be given back, and is found by the row: until then the server stays.
+WAITS = 'waits'
+#: It is somebody else's, who has an end of his own.
+STAYS = 'stays'
+#: What becomes of the rows that name a server (in `instance_uuid`) when it is moved: (family, table): which.
+OF_SERVERS = {
+    ('actions', 'actions'): MOVES,          # with their events
+    ('instances', 'tags'): MOVES,
+    ('instances', 'faults'): MOVES,
+    ('block_devices', 'devices'): MOVES,
+    ('migration_records', 'migrations'): MOVES,
+    ('console_tokens', 'tokens'): ENDS,     # they open a console that is not there
+    ('networks', 'vifs'): ENDS,
+    ('security_groups', 'members'): ENDS,
+    ('networks', 'fixed_ips'): WAITS,       # for the janitor
+    ('claims', 'claims'): WAITS,            # for the janitor
+    ('shares', 'mappings'): WAITS,          # for the server's host, when it comes back
+    ('volume_usage', 'usage'): STAYS,       # it is the volume's
+}
 #: Others with soft-deleted rows.
 _OTHERS = (('services', 'services'), ('compute_nodes', 'compute_nodes'), ('networks', 'networks'),
            ('security_groups', 'groups'), ('volume_usage', 'usage'))
@@ -50,11 +70,22 @@ def _deleted(table, before):
     return sa.and_(gone, table.c.deleted_at < before) if before else gone
 
 
+def _which(what):
+    """The tables of `OF_SERVERS` whose rows do this."""
+    return [_table(*name) for name, does in OF_SERVERS.items() if does == what]
+
+
+def _movable(before):
+    """UUIDs of the servers that can be moved."""
+    uuid = db.instances.instances.c.uuid
+    return sa.select(uuid).where(_deleted(db.instances.instances, before),
+                                 *(~sa.exists().where(table.c.instance_uuid == uuid) for table in _which(WAITS)))
+
+
 def deleted_servers(context, before=None):
     """How many servers there are to move."""
-    servers = db.instances.instances
     with session.reader(context) as conn:
-        return conn.execute(sa.select(sa.func.count()).where(_deleted(servers, _moment(before)))).scalar()
+        return conn.execute(sa.select(sa.func.count()).select_from(_movable(_moment(before)).subquery())).scalar()
 
 
 def archive(context, max_rows=1000, before=None, until_complete=False, progress=None):
@@ -64,11 +95,9 @@ def archive(context, max_rows=1000, before=None, until_complete=False, progress=
     :param progress: called with the number of servers moved so far.
     """
     moved, before = {}, _moment(before)
-    servers = db.instances.instances
     while True:
         with session.writer(context) as conn:
-            uuids = list(conn.execute(sa.select(servers.c.uuid).where(_deleted(servers, before)).limit(max_rows))
-                         .scalars())
+            uuids = list(conn.execute(_movable(before).limit(max_rows)).scalars())
             if uuids:
                 _move_servers(conn, uuids, moved)
         if progress:
@@ -80,7 +109,7 @@ def archive(context, max_rows=1000, before=None, until_complete=False, progress=
         with session.writer(context) as conn:
             _move(conn, table, _deleted(table, before), moved)
     with session.reader(context) as conn:
-        left = conn.execute(sa.select(servers.c.uuid).where(_deleted(servers, before)).limit(1)).first()
+        left = conn.execute(_movable(before).limit(1)).first()
     return moved, left is not None
 
 
@@ -89,10 +118,10 @@ def _move_servers(conn, uuids, moved):
     ids = list(conn.execute(sa.select(actions.c.id).where(actions.c.instance_uuid.in_(uuids))).scalars())
     if ids:
         _move(conn, events, events.c.action_id.in_(ids), moved)
-        _move(conn, actions, actions.c.id.in_(ids), moved)
-    for family, name, column in _CHILDREN:
-        table = _table(family, name)
-        _move(conn, table, table.c[column].in_(uuids), moved)
+    for table in _which(MOVES):
+        _move(conn, table, table.c.instance_uuid.in_(uuids), moved)
+    for table in _which(ENDS):
+        conn.execute(table.delete().where(table.c.instance_uuid.in_(uuids)))
     servers = db.instances.instances
     _move(conn, servers, servers.c.uuid.in_(uuids), moved)
 

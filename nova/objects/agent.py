@@ -61,4 +61,4 @@ class AgentList(base.NovaObjectList):
     def get_all(cls, context, hypervisor=None):
         where = [db.agents.builds.c.hypervisor == hypervisor] if hypervisor else []
         with db.session.api_reader(context) as conn:
-            return cls.of(context, [Agent.from_row(context, row) for row in db.agents.select(conn, *where)])
+            return cls.from_rows(context, db.agents.select(conn, *where))

@@ -46,15 +46,23 @@ class Aggregate(base.TimestampedObject, base.NovaObject):
 
     @base.remotable
     @base.retried
-    def save(self):
-        changes = self.column_changes()
-        changes.pop('hosts', None)
+    def save(self, metadata=None):
+        """Write the changes, and keys of the metadata (None takes one away) into it as it is by then.
+
+        Raises AggregateNotFound, Conflict: the name is taken.
+        """
+        changes = {name: value for name, value in self.column_changes().items() if name not in ('hosts', 'metadata')}
         try:
-            if changes:
-                with db.session.api_writer(self._context) as conn:
-                    db.aggregates.update(conn, self.id, changes)
+            with db.session.api_writer(self._context) as conn:
+                row = db.aggregates.lock(conn, self.id)
+                if row is None:
+                    raise exception.AggregateNotFound(aggregate_id=self.id)
+                whole = {key: value for key, value in {**(row['metadata'] or {}), **(metadata or {})}.items()
+                         if value is not None}
+                db.aggregates.update(conn, self.id, {**changes, 'metadata': whole})
         except db_exc.DBDuplicateEntry as exc:
             raise exception.Conflict(reason=f'an aggregate {self.name} exists already') from exc
+        self.trust('metadata', whole)
         self.obj_reset_changes()
 
     @base.remotable

@@ -73,21 +73,19 @@ class BlockDeviceMappingList(base.NovaObjectList):
     def get_by_instance_uuid(cls, context, instance_uuid):
         with db.session.reader(context) as conn:
             rows = db.block_devices.of_instances(conn, [instance_uuid]).get(instance_uuid, ())
-        return cls.of(context, [BlockDeviceMapping.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_by_volume(cls, context, volume_id):
         """Mappings of one volume, in this cell."""
         with db.session.reader(context) as conn:
-            return cls.of(context, [BlockDeviceMapping.from_row(context, row)
-                                    for row in db.block_devices.of_volume(conn, volume_id)])
+            return cls.from_rows(context, db.block_devices.of_volume(conn, volume_id))
 
     @base.remotable_classmethod
     def get_volumes_on(cls, context, host):
         """Mappings of the volumes that are connected to a host for its servers."""
         with db.session.reader(context) as conn:
-            return cls.of(context, [BlockDeviceMapping.from_row(context, row)
-                                    for row in db.block_devices.volumes_on(conn, host)])
+            return cls.from_rows(context, db.block_devices.volumes_on(conn, host))
 
     def root_bdm(self):
         """The disk the server boots from, or None."""

@@ -100,17 +100,17 @@ class ClaimList(base.NovaObjectList):
     def get_by_instances(cls, context, instance_uuids):
         with db.session.reader(context) as conn:
             rows = db.claims.of_instances(conn, instance_uuids)
-        return cls.of(context, [Claim.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_by_host(cls, context, host):
         with db.session.reader(context) as conn:
             rows = db.claims.of_host(conn, host)
-        return cls.of(context, [Claim.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_orphans(cls, context):
         """Claims of servers that are gone, or on no host nor on the way to one; none is right."""
         with db.session.reader(context) as conn:
             rows = db.claims.orphans(conn, db.instances.instances, db.leases.since(CONF.order_lease))
-        return cls.of(context, [Claim.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

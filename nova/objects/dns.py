@@ -62,7 +62,7 @@ class DNSDomainList(base.NovaObjectList):
         """Those that the caller may know of."""
         with db.session.reader(context) as conn:
             rows = db.dns.select_domains(conn)
-        return cls.of(context, [DNSDomain.from_row(context, row) for row in rows if _sees(context, row)])
+        return cls.from_rows(context, [row for row in rows if _sees(context, row)])
 
 
 @base.register
@@ -108,4 +108,4 @@ class DNSEntryList(base.NovaObjectList):
         c = db.dns.entries.c
         with db.session.reader(context) as conn:
             rows = db.dns.select_entries(conn, c.domain == domain, c.address == address)
-        return cls.of(context, [DNSEntry.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

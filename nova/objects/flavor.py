@@ -185,4 +185,4 @@ class FlavorList(base.NovaObjectList):
                 where.append(db.paging.after([(column, sort_dir, last[sort_key]),
                                               (c.flavorid, sort_dir, last['flavorid'])]))
             rows = db.flavors.select(conn, where, [(column, sort_dir), (c.flavorid, sort_dir)], limit)
-        return cls.of(context, [Flavor.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

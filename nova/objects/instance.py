@@ -13,6 +13,9 @@ from nova.objects import service as service_obj
 
 #: What is not in the server's own row, and is read for all servers of a list together.
 EXTRAS = ('tags', 'fault', 'volumes')
+#: In values of a server that are to be stored: {name: value, None for what goes} of its system metadata.  Many keep
+#: something there: they say what they change, and it is merged into what others have changed meanwhile.
+SYSTEM_CHANGES = 'system_metadata_changes'
 _MOMENTS = ('launched_at', 'terminated_at', 'deleted_at', 'created_at', 'updated_at')
 
 
@@ -180,14 +183,34 @@ class Instance(base.TimestampedObject, base.NovaObject):
         Raises InstanceNotFound when the server is gone.
         """
         with db.session.writer(self._context) as conn:
-            row = db.instances.lock_metadata(conn, self.uuid)
-            if row is None:
-                raise exception.InstanceNotFound(instance_id=self.uuid)
-            kept = row['system_metadata'] or {}
+            kept = _locked_system_metadata(conn, self.uuid)
             if any(kept.get(name) for name in parts):
                 return False
-            guarded_update(conn, self.uuid, {'system_metadata': {**kept, **parts}})
+            guarded_update(conn, self.uuid, {SYSTEM_CHANGES: parts})
         return True
+
+    @base.remotable
+    @base.retried
+    def change_system_metadata(self, changes):
+        """Merge changes (see SYSTEM_CHANGES) into the server's system metadata now; returns all of it.
+
+        Raises InstanceNotFound when the server is gone.
+        """
+        with db.session.writer(self._context) as conn:
+            kept = merged(_locked_system_metadata(conn, self.uuid), changes)
+            guarded_update(conn, self.uuid, {'system_metadata': kept})
+        self.trust('system_metadata', kept)
+        return kept
+
+    def trust_stored(self, values):
+        """These values of it were stored."""
+        for name, value in values.items():
+            if name == SYSTEM_CHANGES:
+                name, value = 'system_metadata', merged(self.system_metadata, value)
+            elif name == 'flavor' and isinstance(value, dict):
+                value = flavor_obj.Flavor.from_row(self._context, value)
+            if name in self.fields:
+                self.trust(name, value)
 
     @base.remotable
     @base.retried
@@ -232,14 +255,32 @@ def stored(values):
             else base.naive(value) for name, value in values.items()}
 
 
+def merged(kept, changes):
+    """System metadata as it is after changes (see SYSTEM_CHANGES)."""
+    return {name: value for name, value in {**(kept or {}), **changes}.items() if value is not None}
+
+
+def _locked_system_metadata(conn, uuid):
+    """That of a server whose row is held until the transaction ends.  Raises InstanceNotFound."""
+    row = db.instances.lock_metadata(conn, uuid)
+    if row is None:
+        raise exception.InstanceNotFound(instance_id=uuid)
+    return row['system_metadata'] or {}
+
+
 def guarded_update(conn, uuid, values, expected_task_state=None, expected_vm_state=None):
     """Change a server's row if its states are as expected; returns its new `updated_at`.
 
+    :param values: columns, and SYSTEM_CHANGES.
     Raises UnexpectedTaskState, UnexpectedDeletingTaskState, UnexpectedVMState or InstanceNotFound.
     """
     task_expected, vm_expected = _several(expected_task_state), _several(expected_vm_state)
     now = db.types.utcnow()
-    if db.instances.update(conn, uuid, {**stored(values), 'updated_at': now}, task_expected, vm_expected):
+    values = {**stored(values), 'updated_at': now}
+    changes = values.pop(SYSTEM_CHANGES, None)
+    if changes:
+        values['system_metadata'] = merged(_locked_system_metadata(conn, uuid), changes)
+    if db.instances.update(conn, uuid, values, task_expected, vm_expected):
         return now
     columns = db.instances.instances.c
     row = db.instances.by_uuid(conn, uuid, columns=(columns.task_state, columns.vm_state))
@@ -323,6 +364,13 @@ class InstanceList(base.NovaObjectList):
         c = db.instances.instances.c
         with db.session.reader(context) as conn:
             return db.instances.hosts_where(conn, c.instance_type_id != flavor_id)
+
+    @classmethod
+    def hosts_with_servers(cls, context, hosts):
+        """Those of the hosts that have servers.  For services that have a database."""
+        c = db.instances.instances.c
+        with db.session.reader(context) as conn:
+            return db.instances.hosts_where(conn, c.host.in_(hosts))
 
     @base.remotable_classmethod
     def get_active_by_window(cls, context, start, end, project_id=None, limit=None, marker=None, host=None):

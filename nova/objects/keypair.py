@@ -62,7 +62,7 @@ class KeyPairList(base.NovaObjectList):
             if marker is not None and db.key_pairs.by_name(conn, user_id, marker) is None:
                 raise exception.MarkerNotFound(marker=marker)
             rows = db.key_pairs.of_user(conn, user_id, marker, limit)
-        return cls.of(context, [KeyPair.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_count_by_user(cls, context, user_id):

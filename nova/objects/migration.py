@@ -37,6 +37,11 @@ class Migration(base.TimestampedObject, base.NovaObject):
     }
 
     @property
+    def position(self):
+        """Where it stands in lists, newest first; numbers are of a cell, so that UUIDs decide last."""
+        return {'created_at': self.created_at, 'id': self.id, 'uuid': self.uuid}
+
+    @property
     def is_same_host(self):
         return self.source_compute == self.dest_compute
 
@@ -88,7 +93,8 @@ class Migration(base.TimestampedObject, base.NovaObject):
         """
         with db.session.writer(self._context) as conn:
             db.migration_records.update(conn, self.uuid, figures)
-            db.actions.put_off(conn, self.instance_uuid, LIVE, db.leases.until(CONF.action_deadline))
+            db.actions.put_off(conn, db.leases.until(CONF.action_deadline), instance_uuid=self.instance_uuid,
+                               action=LIVE)
         for name, value in figures.items():
             self.trust(name, value)
 
@@ -131,15 +137,12 @@ class MigrationList(base.NovaObjectList):
 
         :param filters: {column: value or list of values}; 'host': source or destination; 'changes-since',
             'changes-before': moments.
-        :param marker: uuid of the last one seen.  Raises MarkerNotFound.
+        :param marker: the last one seen, which may be of another cell: its `position`.
         """
         records = db.migration_records
         where = records.conditions({name: base.naive(value) for name, value in filters.items()})
+        if marker is not None:
+            where.append(records.after({**marker, 'created_at': base.moment(marker['created_at'])}))
         with db.session.reader(context) as conn:
-            if marker is not None:
-                row = records.by_uuid(conn, marker)
-                if row is None:
-                    raise exception.MarkerNotFound(marker=marker)
-                where.append(records.after(row))
             rows = records.select(conn, *where, limit=limit)
-        return cls.of(context, [Migration.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

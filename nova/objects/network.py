@@ -69,7 +69,7 @@ class NetworkList(base.NovaObjectList):
         """Networks that the caller may use; all of them for administrators unless `project_only`."""
         where = [] if context.is_admin and not project_only else [db.networks.visible(context.project_id)]
         with db.session.reader(context) as conn:
-            return cls.of(context, [Network.from_row(context, row) for row in db.networks.select(conn, *where)])
+            return cls.from_rows(context, db.networks.select(conn, *where))
 
     @base.remotable_classmethod
     @base.retried
@@ -89,7 +89,7 @@ class NetworkList(base.NovaObjectList):
                 rows = db.networks.select(conn, db.networks.networks.c.id.in_(made))
         except db_exc.DBDuplicateEntry as exc:
             raise exception.Conflict('cidr: another network has this range already') from exc
-        return cls.of(context, [Network.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     @base.retried

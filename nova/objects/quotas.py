@@ -103,7 +103,9 @@ class Quotas(base.NovaObject):
         with db.session.api_writer(context) as conn:
             row = db.mappings.instance(conn, instance_uuid)
             if check and row is not None:
-                _check_growth(conn, project_id, {name: max(0, amounts[name] - row[name]) for name in amounts})
+                growth = {name: max(0, amounts[name] - row[name]) for name in amounts}
+                _effective, *limits = cls.server_limits(context, project_id, row['user_id'])
+                check_servers(conn, project_id, row['user_id'], {'instances': 0, **growth}, (1, 1), limits)
             db.mappings.update_instance(conn, instance_uuid, dict(amounts))
 
     @base.remotable_classmethod
@@ -144,24 +146,13 @@ def check_count(conn, resource, project_id, used, error, more=1):
         raise error(allowed=limit)
 
 
-def _check_growth(conn, project_id, growth):
-    """Raise TooManyInstances unless a server may grow by so much."""
-    db.quotas.hold(conn, project_id)
-    limits = _limits(conn, project_id)
-    used = dict(zip(SERVER_RESOURCES, db.mappings.usage(conn, project_id), strict=True))
-    over = [name for name in growth if growth[name] and limits[name] != UNLIMITED
-            and used[name] + growth[name] > limits[name]]
-    if over:
-        _refuse(over, growth, used, limits)
-
-
 def check_servers(conn, project_id, user_id, deltas, want_least, limits):
     """How many servers of a size fit; the caller's transaction then inserts their mappings.
 
     Where there is a limit this holds the project's quota lock until the transaction ends, so that nobody else counts
     meanwhile.  It must be the first statement of the transaction: what is read before might be old.
 
-    :param deltas: {'cores', 'ram'} of one server.
+    :param deltas: {'cores', 'ram'} of one server; with {'instances': 0}, what one that is there has more than before.
     :param want_least: (min, max) number of servers wanted.
     :param limits: (of the project, of the user), as `Quotas.server_limits` gives them.
     Returns the number that fits, between min and max.  Raises TooManyInstances when fewer than min fit.

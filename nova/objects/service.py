@@ -131,14 +131,14 @@ class ServiceList(base.NovaObjectList):
                  if value is not None]
         with db.session.reader(context) as conn:
             rows = db.services.select(conn, *where)
-        return cls.of(context, [Service.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @base.remotable_classmethod
     def get_changed_since(cls, context, binary, when, beats=True):
         """Services made or changed at `when` or later; with `beats`, also those that gave a sign of life since."""
         with db.session.reader(context) as conn:
             rows = db.services.changed_since(conn, binary, base.naive(when), beats)
-        return cls.of(context, [Service.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)
 
     @classmethod
     def beats(cls, context, binary, low, high):
@@ -154,4 +154,4 @@ class ServiceList(base.NovaObjectList):
     def get_by_hosts(cls, context, hosts, binary='nova-compute'):
         with db.session.reader(context) as conn:
             rows = db.services.of_hosts(conn, hosts, binary)
-        return cls.of(context, [Service.from_row(context, row) for row in rows])
+        return cls.from_rows(context, rows)

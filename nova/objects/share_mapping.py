@@ -78,14 +78,13 @@ class ShareMappingList(base.NovaObjectList):
     @base.remotable_classmethod
     def get_by_instance_uuid(cls, context, instance_uuid):
         with db.session.reader(context) as conn:
-            return cls.of(context, [ShareMapping.from_row(context, row)
-                                    for row in db.shares.of_instance(conn, instance_uuid)])
+            return cls.from_rows(context, db.shares.of_instance(conn, instance_uuid))
 
     @base.remotable_classmethod
     def get_by_deleted_on(cls, context, host):
         """Those of servers that were deleted while their host was down, by uuid of the server."""
         with db.session.reader(context) as conn:
-            return cls.of(context, [ShareMapping.from_row(context, row) for row in db.shares.of_deleted_on(conn, host)])
+            return cls.from_rows(context, db.shares.of_deleted_on(conn, host))
 
     @base.remotable_classmethod
     def is_used_on(cls, context, share_id, host, but):

@@ -52,5 +52,4 @@ class TaskLogList(base.NovaObjectList):
     def get_all(cls, context, name, begin, end):
         """Of all hosts, for one period."""
         with db.session.reader(context) as conn:
-            return cls.of(context, [TaskLog.from_row(context, row) for row in db.task_log.select(
-                conn, name, base.moment(begin), base.moment(end))])
+            return cls.from_rows(context, db.task_log.select(conn, name, base.moment(begin), base.moment(end)))

@@ -34,8 +34,7 @@ class VirtualInterfaceList(base.NovaObjectList):
     @base.remotable_classmethod
     def get_by_instance_uuid(cls, context, instance_uuid):
         with db.session.reader(context) as conn:
-            return cls.of(context, [VirtualInterface.from_row(context, row)
-                                    for row in db.networks.vifs_of(conn, instance_uuid)])
+            return cls.from_rows(context, db.networks.vifs_of(conn, instance_uuid))
 
 
 def store_network_info(conn, instance_uuid):

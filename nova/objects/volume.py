@@ -14,7 +14,7 @@ _TEXTS = ('project_id', 'user_id', 'name', 'description', 'status', 'volume_type
 class Volume(base.TimestampedObject, base.NovaObject):
     """`attachments`: [{'id', 'instance_uuid', 'device'}].
 
-    Statuses: creating -> available -> reserved -> in-use (-> detaching -> available), deleting, error.
+    Statuses: creating -> available -> reserved -> in-use (-> detaching -> available), uploading, deleting, error.
     """
 
     fields = {
@@ -23,6 +23,7 @@ class Volume(base.TimestampedObject, base.NovaObject):
         **{name: fields.optional() for name in _TEXTS},
         'bootable': fields.BooleanField(default=False),
         'multiattach': fields.BooleanField(default=False),
+        'read_only': fields.BooleanField(default=False),
         'metadata': fields.JsonField(default={}),
         'image_metadata': fields.JsonField(nullable=True),
         'attachments': fields.JsonField(default=[]),
@@ -42,7 +43,8 @@ class Volume(base.TimestampedObject, base.NovaObject):
     def create(cls, context, values):
         """Record a volume that is being created; its content is somebody else's affair."""
         values = {'id': uuidutils.generate_uuid(), 'project_id': context.project_id, 'user_id': context.user_id,
-                  'status': 'creating', 'bootable': False, 'multiattach': False, 'metadata': {}, **values}
+                  'status': 'creating', 'bootable': False, 'multiattach': False, 'read_only': False, 'metadata': {},
+                  **values}
         with db.session.api_writer(context) as conn:
             db.volumes.insert(conn, db.volumes.volumes, values)
             return _loaded(context, conn, [db.volumes.by_id(conn, db.volumes.volumes, values['id'])])[0]
@@ -135,6 +137,7 @@ class VolumeSnapshot(base.TimestampedObject, base.NovaObject):
         'volume_id': fields.UUIDField(),
         'size_gb': fields.IntegerField(),
         **{name: fields.optional() for name in ('project_id', 'user_id', 'name', 'description', 'status')},
+        'metadata': fields.JsonField(default={}),
     }
 
     @base.remotable_classmethod
@@ -150,7 +153,7 @@ class VolumeSnapshot(base.TimestampedObject, base.NovaObject):
     @base.retried
     def create(cls, context, values):
         values = {'id': uuidutils.generate_uuid(), 'project_id': context.project_id, 'user_id': context.user_id,
-                  'status': 'available', **values}
+                  'status': 'available', 'metadata': {}, **values}
         with db.session.api_writer(context) as conn:
             db.volumes.insert(conn, db.volumes.snapshots, values)
             return cls.from_row(context, db.volumes.by_id(conn, db.volumes.snapshots, values['id']))
@@ -178,5 +181,4 @@ class VolumeSnapshotList(base.NovaObjectList):
     @base.remotable_classmethod
     def get_by_project(cls, context, project_id=None):
         with db.session.api_reader(context) as conn:
-            return cls.of(context, [VolumeSnapshot.from_row(context, row) for row in
-                                    db.volumes.of_project(conn, db.volumes.snapshots, project_id)])
+            return cls.from_rows(context, db.volumes.of_project(conn, db.volumes.snapshots, project_id))

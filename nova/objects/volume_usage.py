@@ -59,6 +59,13 @@ class VolumeUsage(base.TimestampedObject, base.NovaObject):
         with db.session.writer(context) as conn:
             db.volume_usage.soft_delete_of(conn, volume_id)
 
+    @classmethod
+    @base.retried
+    def keep(cls, context, volume_id):
+        """The volume is still there, though no server has it.  For services that have a database."""
+        with db.session.writer(context) as conn:
+            db.volume_usage.touch(conn, volume_id)
+
 
 @base.register
 class VolumeUsageList(base.NovaObjectList):
@@ -92,6 +99,16 @@ class VolumeUsageList(base.NovaObjectList):
                     changed.append(after)
             db.volume_usage.store(conn, changed)
         return cls.of(context, [_summed(context, row, rows[row['volume_id']].values()) for row in recorded])
+
+
+    @classmethod
+    def unattached(cls, context, seconds, limit):
+        """Ids of volumes that no server of the cell has, and that nobody looked after for so long.
+
+        For services that have a database.
+        """
+        with db.session.reader(context) as conn:
+            return db.volume_usage.unattached(conn, db.leases.since(seconds), limit)
 
 
 def _unused(reading):

@@ -20,6 +20,7 @@ USER_WORDS = {
     'same_host': 'the hint same_host',
     'different_host': 'the hint different_host',
     'destination': 'the host that was asked for',
+    'source': 'the host that the server is on',
     'flavor': "what the flavor's extra specs require",
     'traits': 'the traits that are required',
     'resources': 'resources that the flavor asks for',

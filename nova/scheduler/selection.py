@@ -10,7 +10,7 @@ from nova.conf import CONF
 from nova.scheduler import filters, placement, weights
 from nova.scheduler.diagnosis import NO_REASON, Diagnosis, Refusal
 
-IGNORED = Refusal('destination', word='to be ignored', may_change=False)
+IGNORED = Refusal('source', word='to be ignored', may_change=False)
 NOT_FORCED = Refusal('destination', word='not the one asked for', may_change=False)
 OTHER_CELL = Refusal('cell', word='in another cell than the server', may_change=False)
 LOST = Refusal('claim', word='taken by other servers meanwhile')

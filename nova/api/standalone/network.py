@@ -110,7 +110,9 @@ class NetworkDoor:
 
     def _ports(self, call):
         filters = {} if call.context.is_admin else {'project_id': call.context.project_id}
-        return [port_view(server, vif) for server in objects.InstanceList.get_by_filters(call.context, filters)
+        answers, _down = objects.cell.ask_each(
+            call.context, lambda in_cell: objects.InstanceList.get_by_filters(in_cell, filters).objects)
+        return [port_view(server, vif) for _cell, servers in answers for server in servers
                 for vif in server.get_network_info()]
 
     def _floating(self, call):

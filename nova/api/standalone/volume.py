@@ -16,7 +16,7 @@ _FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemN
            409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType', 501: 'notImplemented',
            503: 'serviceUnavailable'}
 #: What an administrator may say of a volume that got stuck.
-_STATUSES = ('available', 'error', 'creating', 'deleting', 'in-use', 'reserved', 'detaching')
+_STATUSES = ('available', 'error', 'creating', 'deleting', 'in-use', 'reserved', 'detaching', 'uploading')
 _SNAPSHOT_STATUSES = ('available', 'error', 'creating', 'deleting')
 
 
@@ -38,6 +38,65 @@ def _in_version(handler):
                 raise NotAcceptable(version=wanted)
         return handler(call, **arguments)
     return run
+
+
+class _Metadata:
+    """The handlers of what is said of volumes, or of snapshots.
+
+    :param get, update: names of the methods of the door's store.
+    """
+
+    def __init__(self, door, get, update):
+        self.door, self.get, self.update = door, get, update
+
+    def _get(self, context, item_id):
+        return getattr(self.door.store, self.get)(context, item_id)
+
+    def _keep(self, call, item_id, metadata):
+        update = getattr(self.door.store, self.update)
+        return update(call.context, item_id, {'metadata': metadata}).metadata
+
+    def _known(self, call, item_id, key):
+        found = self._get(call.context, item_id).metadata
+        if key not in found:
+            raise exception.NotFound(f'{item_id} has no metadata {key}.')
+        return dict(found)
+
+    def show(self, call, item_id):
+        return {'metadata': self._get(call.context, item_id).metadata}
+
+    def change(self, call, item_id):
+        call.require_role(*routing.WRITERS)
+        before = self._get(call.context, item_id).metadata
+        return {'metadata': self._keep(call, item_id, {**before, **views.metadata_in(call.body)})}
+
+    def replace(self, call, item_id):
+        call.require_role(*routing.WRITERS)
+        return {'metadata': self._keep(call, item_id, views.metadata_in(call.body))}
+
+    def show_one(self, call, item_id, key):
+        return {'meta': {key: self._known(call, item_id, key)[key]}}
+
+    def change_one(self, call, item_id, key):
+        call.require_role(*routing.WRITERS)
+        given = views.metadata_in(call.body, 'meta')
+        if list(given) != [key]:
+            raise exception.InvalidInput(reason=f'meta: {key}, and nothing else, is needed.')
+        return {'meta': {key: self._keep(call, item_id, {**self._get(call.context, item_id).metadata, **given})[key]}}
+
+    def delete_one(self, call, item_id, key):
+        call.require_role(*routing.WRITERS)
+        found = self._known(call, item_id, key)
+        del found[key]
+        self._keep(call, item_id, found)
+
+    def routes(self, path):
+        """(method, path, handler, status) for the metadata of what is at a path."""
+        for method, rest, handler in (
+                ('GET', '', self.show), ('POST', '', self.change), ('PUT', '', self.replace),
+                ('GET', '/{key}', self.show_one), ('PUT', '/{key}', self.change_one),
+                ('DELETE', '/{key}', self.delete_one)):
+            yield method, f'{path}/{{item_id}}/metadata{rest}', handler, 200
 
 
 class VolumeDoor:
@@ -196,6 +255,23 @@ class VolumeDoor:
         self.store.update(call.context, volume_id, {'status': views.status_in(given, _STATUSES)})
         return routing.answer(status=202)
 
+    def _set_read_only(self, call, volume_id, given):
+        if not isinstance(given.get('readonly'), bool):
+            raise exception.InvalidInput(reason='readonly: true or false is needed.')
+        self.store.set_read_only(call.context, volume_id, given['readonly'])
+        return routing.answer(status=202)
+
+    def _upload_image(self, call, volume_id, given):
+        name = views.text_in(given, 'image_name')
+        if not name:
+            raise exception.InvalidInput(reason='image_name: a text is needed.')
+        for later in ('visibility', 'protected'):
+            if later in given:
+                raise exception.InvalidInput(reason=f'{later}: this is known from 3.1 on, and this is {_VERSION}.')
+        return routing.answer(views.upload_view(*self.store.upload(
+            call.context, volume_id, name, views.text_in(given, 'disk_format') or 'raw',
+            views.text_in(given, 'container_format') or 'bare', views.flag_in(given, 'force'))), 202)
+
     def _show_image_metadata(self, call, volume_id, given):
         return routing.answer({'metadata': views.image_metadata(self.store.get(call.context, volume_id))})
 
@@ -224,29 +300,9 @@ class VolumeDoor:
         return routing.answer(status=202)
 
     ACTIONS = {'os-extend': _extend, 'os-set_bootable': _set_bootable, 'os-reset_status': _reset,
-               'os-force_delete': _force_delete, 'os-show_image_metadata': _show_image_metadata,
+               'os-force_delete': _force_delete, 'os-update_readonly_flag': _set_read_only,
+               'os-volume_upload_image': _upload_image, 'os-show_image_metadata': _show_image_metadata,
                'os-set_image_metadata': _set_image_metadata, 'os-unset_image_metadata': _unset_image_metadata}
-
-    def metadata(self, call, volume_id):
-        return {'metadata': self.store.get(call.context, volume_id).metadata}
-
-    def change_metadata(self, call, volume_id, replace=False):
-        call.require_role(*routing.WRITERS)
-        before = {} if replace else self.store.get(call.context, volume_id).metadata
-        found = self.store.update(call.context, volume_id, {'metadata': {**before, **views.metadata_in(call.body)}})
-        return {'metadata': found.metadata}
-
-    def replace_metadata(self, call, volume_id):
-        return self.change_metadata(call, volume_id, replace=True)
-
-    def delete_metadata(self, call, volume_id, key):
-        call.require_role(*routing.WRITERS)
-        found = dict(self.store.get(call.context, volume_id).metadata)
-        if key not in found:
-            raise exception.NotFound(f'Volume {volume_id} has no metadata {key}.')
-        del found[key]
-        self.store.update(call.context, volume_id, {'metadata': found})
-        return routing.answer(status=200)
 
     # Snapshots --------------------------------------------------------------------------------------------------------
 
@@ -262,19 +318,17 @@ class VolumeDoor:
     def create_snapshot(self, call):
         call.require_role(*routing.WRITERS)
         given = call.object('snapshot')
-        if given.get('metadata'):
-            raise exception.InvalidInput(reason='metadata: snapshots of local volumes have none.')
         made = self.store.create_snapshot(
             call.context, views.text_in(given, 'volume_id') or '', views.text_in(given, 'name', 'display_name'),
-            views.text_in(given, 'description', 'display_description'), views.flag_in(given, 'force'))
+            views.text_in(given, 'description', 'display_description'), views.flag_in(given, 'force'),
+            views.metadata_in(given))
         return {'snapshot': views.snapshot_view(made)}
 
     def update_snapshot(self, call, snapshot_id):
         call.require_role(*routing.WRITERS)
         given = call.object('snapshot')
-        found = self.store.get_snapshot(call.context, snapshot_id)
-        found.change({name: views.text_in(given, name) for name in ('name', 'description') if name in given})
-        return {'snapshot': views.snapshot_view(found)}
+        values = {name: views.text_in(given, name) for name in ('name', 'description') if name in given}
+        return {'snapshot': views.snapshot_view(self.store.update_snapshot(call.context, snapshot_id, values))}
 
     def act_on_snapshot(self, call, snapshot_id):
         call.require_role('admin')
@@ -298,10 +352,8 @@ class VolumeDoor:
                 ('GET', '/v3/volumes', self.list, 200), ('GET', '/v3/volumes/detail', self.list_detail, 200),
                 ('POST', '/v3/volumes', self.create, 202), ('GET', one, self.show, 200),
                 ('PUT', one, self.update, 200), ('DELETE', one, self.delete, 202),
-                ('POST', f'{one}/action', self.act, 202), ('GET', f'{one}/metadata', self.metadata, 200),
-                ('POST', f'{one}/metadata', self.change_metadata, 200),
-                ('PUT', f'{one}/metadata', self.replace_metadata, 200),
-                ('DELETE', f'{one}/metadata/{{key}}', self.delete_metadata, 200),
+                ('POST', f'{one}/action', self.act, 202), *_Metadata(self, 'get', 'update').routes('/v3/volumes'),
+                *_Metadata(self, 'get_snapshot', 'update_snapshot').routes('/v3/snapshots'),
                 ('GET', '/v3/snapshots', self.list_snapshots, 200),
                 ('GET', '/v3/snapshots/detail', self.list_snapshots, 200),
                 ('POST', '/v3/snapshots', self.create_snapshot, 202), ('GET', snapshot, self.show_snapshot, 200),

@@ -40,7 +40,8 @@ def made_view(call, volume):
         'availability_zone': volume.availability_zone or CONF.default_availability_zone,
         'created_at': _stamp(volume.created_at), 'updated_at': _stamp(volume.updated_at),
         'description': volume.description, 'volume_type': volume.volume_type or TYPE['name'],
-        'snapshot_id': volume.snapshot_id, 'source_volid': None, 'metadata': volume.metadata,
+        'snapshot_id': volume.snapshot_id, 'source_volid': None,
+        'metadata': {**volume.metadata, **({'readonly': 'True'} if volume.read_only else {})},
         'user_id': volume.user_id, 'bootable': str(volume.bootable).lower(), 'encrypted': False,
         'replication_status': None, 'consistencygroup_id': None, 'multiattach': volume.multiattach,
         'migration_status': None,
@@ -63,10 +64,20 @@ def kept_image_metadata(shown):
 
 def snapshot_view(snapshot):
     return {'id': snapshot.id, 'name': snapshot.name, 'description': snapshot.description,
-            'volume_id': snapshot.volume_id, 'status': snapshot.status, 'size': snapshot.size_gb, 'metadata': {},
+            'volume_id': snapshot.volume_id, 'status': snapshot.status, 'size': snapshot.size_gb,
+            'metadata': snapshot.metadata,
             'created_at': _stamp(snapshot.created_at), 'updated_at': _stamp(snapshot.updated_at),
             'os-extended-snapshot-attributes:project_id': snapshot.project_id,
             'os-extended-snapshot-attributes:progress': '100%'}
+
+
+def upload_view(volume, image):
+    """What the answer says of an image that is being made of a volume."""
+    return {'os-volume_upload_image': {
+        'id': volume.id, 'status': 'uploading', 'size': volume.size_gb, 'updated_at': _stamp(volume.updated_at),
+        'display_description': volume.description, 'volume_type': TYPE, 'image_id': image['id'],
+        'image_name': image['name'], 'disk_format': image['disk_format'],
+        'container_format': image['container_format']}}
 
 
 def limits_view(volumes, snapshots):
@@ -108,15 +119,15 @@ def size_in(given, name, required=True):
     return found
 
 
-def metadata_in(given):
+def metadata_in(given, name='metadata'):
     """Raises InvalidInput."""
-    found = given.get('metadata')
+    found = given.get(name)
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(
             isinstance(value, str) and 0 < len(key) <= MAX_TEXT and len(value) <= MAX_TEXT
             for key, value in found.items()):
-        raise exception.InvalidInput(reason=f'metadata: texts of at most {MAX_TEXT} characters are needed.')
+        raise exception.InvalidInput(reason=f'{name}: texts of at most {MAX_TEXT} characters are needed.')
     return found
 
 

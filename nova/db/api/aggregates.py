@@ -48,6 +48,12 @@ def insert(conn, values):
     return conn.execute(aggregates.insert(), values).inserted_primary_key[0]
 
 
+def lock(conn, aggregate_id):
+    """The row, held until the transaction ends."""
+    return conn.execute(sa.select(*aggregates.columns).where(aggregates.c.id == aggregate_id)
+                        .with_for_update()).mappings().one_or_none()
+
+
 def update(conn, aggregate_id, values):
     return conn.execute(aggregates.update().where(aggregates.c.id == aggregate_id).values(values)).rowcount
 

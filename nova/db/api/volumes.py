@@ -30,6 +30,7 @@ class Volume(base.Timestamps, base.Base):
     image_id: Text = _string(36)
     bootable: orm.Mapped[bool] = orm.mapped_column(default=False)
     multiattach: orm.Mapped[bool] = orm.mapped_column(default=False)
+    read_only: orm.Mapped[bool] = orm.mapped_column(default=False)
     volume_metadata = orm.mapped_column('metadata', Json)
     image_metadata = orm.mapped_column(Json)
 
@@ -59,6 +60,7 @@ class Snapshot(base.Timestamps, base.Base):
     description: Text = _string()
     size_gb: orm.Mapped[int]
     status: orm.Mapped[str] = _string(32)
+    snapshot_metadata = orm.mapped_column('metadata', Json)
 
     __table_args__ = (sa.Index('volume_snapshots_project_idx', 'project_id', 'created_at'),
                       sa.Index('volume_snapshots_volume_idx', 'volume_id'), base.Base.__table_args__)

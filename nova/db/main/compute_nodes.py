@@ -97,10 +97,10 @@ def insert(conn, values):
     return conn.execute(compute_nodes.insert(), {'updated_at': utcnow(), **values}).inserted_primary_key[0]
 
 
-def select(conn, *where, columns=None):
+def select(conn, *where, columns=None, limit=None):
     """Nodes that are not deleted and meet the conditions, oldest first."""
     return conn.execute(sa.select(*(columns or compute_nodes.columns)).where(compute_nodes.c.deleted == 0, *where)
-                        .order_by(compute_nodes.c.id)).mappings().all()
+                        .order_by(compute_nodes.c.id).limit(limit)).mappings().all()
 
 
 def by_id(conn, node_id):
@@ -151,11 +151,14 @@ def update(conn, node_id, values):
                  'reports': compute_nodes.c.reports + 1})).rowcount > 0
 
 
-def soft_delete(conn, node_id):
-    """Mark a node deleted; nothing can be claimed on it any more.  Returns whether it was there."""
-    now = utcnow()
+def soft_delete(conn, node_id, if_unused=False):
+    """Mark a node deleted; nothing can be claimed on it any more.  Returns whether that was done.
+
+    :param if_unused: only if nothing is claimed on it.
+    """
+    now, c = utcnow(), compute_nodes.c
     return conn.execute(
-        compute_nodes.update().where(compute_nodes.c.id == node_id, compute_nodes.c.deleted == 0)
+        compute_nodes.update().where(c.id == node_id, c.deleted == 0, *([c.servers_used == 0] if if_unused else []))
         .values(deleted=compute_nodes.c.id, deleted_at=now, updated_at=now)).rowcount > 0
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moves of servers between hosts or sizes: one row for each, kept for ever as a record."""
+"""Moves of servers between hosts or sizes: one row for each, kept as a record for as long as the server's is."""
 
 import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from nova.db import paging
 from nova.db.main import base
 from nova.db.types import BIG_ID, MOMENT, Json, utcnow
 
@@ -115,7 +116,8 @@ def conditions(filters):
 
 
 def after(marker):
-    """The condition for what comes after a row in the order of lists."""
-    c = migrations.c
-    return sa.or_(c.created_at < marker['created_at'], sa.and_(c.created_at == marker['created_at'],
-                                                               c.id < marker['id']))
+    """The condition for what comes after a row in the order of lists: one of this cell, or of another.
+
+    :param marker: its `created_at`, `id` and `uuid`.
+    """
+    return paging.after([(migrations.c[name], 'desc', marker[name]) for name in ('created_at', 'id', 'uuid')])

@@ -7,7 +7,7 @@ import importlib
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from nova.db.main import base
+from nova.db.main import base, block_devices
 from nova.db.types import BIG_ID, MOMENT, utcnow
 
 Text = orm.Mapped[str | None]
@@ -72,6 +72,22 @@ def store(conn, rows):
     values = {column.name: new[column.name] for column in usage.columns if column.name not in (*_KEY, *_MADE)}
     conn.execute(statement.on_duplicate_key_update(values) if is_mysql else
                  statement.on_conflict_do_update(index_elements=_KEY, set_=values))
+
+
+def unattached(conn, before, limit):
+    """Volumes that no server has and whose rows are as they were before a moment, those first that are it longest."""
+    c, held = usage.c, block_devices.devices.c
+    return list(conn.execute(
+        sa.select(c.volume_id).where(c.deleted == 0, ~sa.exists().where(held.volume_id == c.volume_id,
+                                                                        held.deleted == 0))
+        .group_by(c.volume_id).having(sa.func.max(c.updated_at) < before)
+        .order_by(sa.func.max(c.updated_at)).limit(limit)).scalars())
+
+
+def touch(conn, volume_id):
+    """Somebody looked after the rows of a volume."""
+    conn.execute(usage.update().where(usage.c.volume_id == volume_id, usage.c.deleted == 0)
+                 .values(updated_at=utcnow()))
 
 
 def soft_delete_of(conn, volume_id):

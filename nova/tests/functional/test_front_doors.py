@@ -159,7 +159,9 @@ def test_the_life_of_an_image(enter):
         '[{"op": "replace", "path": "/name", "value": "renamed"}, {"op": "remove", "path": "/os_distro"}]'))
     assert changed.status_code == 200, changed.text
     assert (changed.json()['name'], 'os_distro' in changed.json()) == ('renamed', False)
-    assert [found['id'] for found in alice('GET', '/image/v2/images?name=renamed').json()['images']] == [image]
+    for query in ('name=renamed', 'size=16384', 'virtual_size=16384', 'min_ram=64'):
+        assert [found['id'] for found in alice('GET', f'/image/v2/images?{query}').json()['images']] == [image], query
+    assert alice('GET', '/image/v2/images?virtual_size=much').status_code == 400
     assert alice('PUT', f'/image/v2/images/{image}/tags/blue').status_code == 204
     assert [found['id'] for found in alice('GET', '/image/v2/images?tag=blue').json()['images']] == [image]
     # The compute API sees it too.

@@ -11,7 +11,9 @@ def prepare(cloud):
     cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
 
 
-site = sites.own({'fake': {'more_hosts': 'second,third'}}, computes=3, prepare=prepare)
+# What the scheduler knows is never old: tests take hosts away.
+site = sites.own({'fake': {'more_hosts': 'second,third'}, 'scheduler': {'refresh_interval': 0}}, computes=3,
+                 prepare=prepare)
 
 
 @pytest.fixture
@@ -64,6 +66,43 @@ def test_a_resize_holds_both_places_until_it_is_confirmed(site, root, server):
     events = root.get(f'/servers/{server["id"]}/os-instance-actions/{actions[1]["request_id"]}')['instanceAction']
     assert {each['event'] for each in events['events']} == {'cold_migrate', 'compute_prep_resize',
                                                             'compute_resize_instance', 'compute_finish_resize'}
+
+
+def failed(client, server):
+    """The last action of a server, with its events, when it failed."""
+    (action, *_older) = client.get(f'/servers/{server["id"]}/os-instance-actions')['instanceActions']
+    path = f'/servers/{server["id"]}/os-instance-actions/{action["request_id"]}'
+    return harness.wait_for(lambda: (found := client.get(path)['instanceAction'])['message'] and found, 'it failed')
+
+
+@pytest.fixture
+def alone(root, server):
+    """No other host takes servers."""
+    others = [f'/os-services/{each["id"]}' for each in root.get('/os-services?binary=nova-compute')['services']
+              if each['host'] != host_of(root, server)]
+    for path in others:
+        assert root.call('PUT', path, {'status': 'disabled'}).status_code == 200
+    yield
+    for path in others:
+        assert root.call('PUT', path, {'status': 'enabled'}).status_code == 200
+
+
+@pytest.mark.parametrize('name, value', [
+    ('resize', {'flavorRef': '2'}), ('migrate', None), ('os-migrateLive', {'host': None, 'block_migration': 'auto'})])
+def test_a_move_that_finds_no_host_says_so_without_naming_one(site, root, server, alone, name, value):
+    member = site.client('alice:project-a')
+    assert act(member if name == 'resize' else root, server, name, value).status_code == 202
+    said = ('No valid host was found. There are not enough hosts available: '
+            'the host that the server is on; hosts out of service.')
+    theirs = failed(member, server)
+    assert theirs['message'] == said
+    assert 'details' not in theirs['events'][0]
+    (event,) = failed(root, server)['events']
+    assert event['result'] == 'Error'
+    assert event['details'].startswith(said)
+    # An administrator reads who refused how many hosts.
+    assert 'No valid host: 0 of' in event['details']
+    assert root.get(f'/servers/{server["id"]}')['server']['status'] == 'ACTIVE'
 
 
 def test_a_resize_that_is_reverted_leaves_everything_as_it_was(site, root, server):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nova-network offered its users, until 2.35 (2.43 for actions): security groups, addresses, interfaces."""
 
+import sqlite3
+
 import pytest
+import sqlalchemy as sa
 
 from nova.tests import harness
 from nova.tests.functional import sites, test_networks
@@ -150,6 +153,30 @@ def test_a_floating_address_comes_and_goes(site, root, member, server, pool):
     assert floating['ip'] not in addresses(member, server)
     assert member.call('DELETE', f'/os-floating-ips/{floating["id"]}').status_code == 202
     assert act(member, server, 'addFloatingIp', {'address': floating['ip']}, '2.44').status_code in {400, 404}
+
+
+def test_an_address_that_is_bound_is_given_back_unbound(site, member, server, pool):
+    floating = member.post('/os-floating-ips', {'pool': 'public'})['floating_ip']
+    act(member, server, 'addFloatingIp', {'address': floating['ip']})
+    assert member.call('DELETE', f'/os-floating-ips/{floating["id"]}').status_code == 202
+    assert member.call('GET', f'/os-floating-ips/{floating["id"]}').status_code == 404
+    assert floating['ip'] not in addresses(member, server)
+
+
+def test_an_address_that_somebody_binds_at_the_moment_it_is_given_back_stays(site, member, server, pool):
+    floating = member.post('/os-floating-ips', {'pool': 'public'})['floating_ip']
+    path = f'/os-floating-ips/{floating["id"]}'
+    act(member, server, 'addFloatingIp', {'address': floating['ip']})
+    with sqlite3.connect(sa.make_url(site.database).database) as conn:
+        # Whoever unbinds it finds it bound again at once.
+        conn.execute('CREATE TRIGGER bound_again AFTER UPDATE OF fixed_ip_id ON floating_ips WHEN NEW.fixed_ip_id '
+                     'IS NULL BEGIN UPDATE floating_ips SET fixed_ip_id = OLD.fixed_ip_id WHERE id = NEW.id; END')
+        refused = member.call('DELETE', path)
+        conn.execute('DROP TRIGGER bound_again')
+    assert refused.status_code == 409, refused.text
+    assert floating['ip'] in refused.text
+    assert member.get(path)['floating_ip']['instance_id'] == server['id']
+    assert member.call('DELETE', path).status_code == 202
 
 
 def test_floating_addresses_that_are_not_to_be_had(root, member, pool):

@@ -105,3 +105,20 @@ def test_a_users_own_limit_holds_beside_the_projects(cloud, admin):
     assert 'used 2 of 2 instances' in mallory.call('POST', '/servers', server).json()['forbidden']['message']
     for uuid in made:
         eve.delete(uuid)
+
+
+@pytest.mark.parametrize('resource, limit, enough', [('cores', 1, 2), ('ram', 128, 256)])
+def test_a_limit_of_a_user_holds_for_a_resize_too(site, admin, resource, limit, enough):
+    quinn = site.client('quinn:project-q')
+    flavor = {'name': f'twice-{resource}', 'ram': 256, 'vcpus': 2, 'disk': 1}
+    resize = {'resize': {'flavorRef': admin.post('/flavors', {'flavor': flavor})['flavor']['id']}}
+    with quinn.booted('one') as server:
+        assert admin.call('PUT', f'{SET}?user_id=quinn', {'quota_set': {resource: limit}}).status_code == 200
+        # It is the owner's room that is taken, whoever asks.
+        for client in (quinn, admin):
+            refused = client.call('POST', f'/servers/{server["id"]}/action', resize)
+            assert refused.status_code == 403, refused.text
+            assert f'already used {limit} of {limit} {resource}' in refused.json()['forbidden']['message']
+        assert admin.call('PUT', f'{SET}?user_id=quinn', {'quota_set': {resource: enough}}).status_code == 200
+        assert quinn.call('POST', f'/servers/{server["id"]}/action', resize).status_code == 202
+    admin.call('DELETE', f'/flavors/{resize["resize"]["flavorRef"]}')

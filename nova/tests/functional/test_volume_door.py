@@ -129,7 +129,15 @@ def test_openstacksdk(site, store):
     ('POST', '/volumes', {'volume': {'size': 1, 'snapshot_id': 'none'}}, 404),
     ('POST', '/volumes', {'volume': {'size': 1, 'imageRef': 'none'}}, 404),
     ('POST', '/snapshots', {'snapshot': {'volume_id': 'none'}}, 404), ('GET', '/volumes/none', None, 404),
-    ('POST', '/snapshots', {'snapshot': {'volume_id': 'none', 'metadata': {'a': 'b'}}}, 400),
+    ('POST', '/snapshots', {'snapshot': {'volume_id': 'none', 'metadata': {'a': 1}}}, 400),
+    ('GET', '/snapshots/none/metadata', None, 404), ('PUT', '/volumes/none/metadata/a', {'meta': {'a': 'b'}}, 404),
+    ('PUT', '/volumes/none/metadata/a', {'meta': {'b': 'b'}}, 400),
+    ('POST', '/volumes/none/action', {'os-update_readonly_flag': {}}, 400),
+    ('POST', '/volumes/none/action', {'os-update_readonly_flag': {'readonly': 'yes'}}, 400),
+    ('POST', '/volumes/none/action', {'os-update_readonly_flag': {'readonly': True}}, 404),
+    ('POST', '/volumes/none/action', {'os-volume_upload_image': {}}, 400),
+    ('POST', '/volumes/none/action', {'os-volume_upload_image': {'image_name': 'i', 'protected': True}}, 400),
+    ('POST', '/volumes/none/action', {'os-volume_upload_image': {'image_name': 'i'}}, 404),
     ('GET', '/volumes?sort=colour', None, 400), ('GET', '/volumes?marker=none', None, 400),
     ('GET', '/volumes?all_tenants=1', None, 403), ('GET', '/snapshots?all_tenants=1', None, 403),
     ('POST', '/volumes/none/action', {'os-fly': {}}, 400),
@@ -170,6 +178,126 @@ def test_what_is_said_of_a_volumes_image(site, store):
     assert (shown.status_code, shown.json()) == (200, {'metadata': {'hw_disk_bus': 'virtio'}})
     gone = site.door()('POST', f'/volumes/{volume.id}/action', {'os-unset_image_metadata': {'key': 'image_id'}})
     assert gone.status_code == 404
+
+
+@pytest.fixture
+def images(site):
+    """The SDK's images; those that a test made are gone in the end."""
+    found = site.connect().image
+    before = {image.id for image in found.images()}
+    yield found
+    for image in found.images():
+        if image.id not in before:
+            found.delete_image(image)
+
+
+def content_of(site, volume):
+    return site.cloud.directory / 'state' / 'volumes' / f'volume-{volume.id}'
+
+
+def when_made(images, image_id):
+    return harness.wait_for(lambda: (found := images.get_image(image_id)).status == 'active' and found, 'it was made',
+                            timeout_s=120)
+
+
+def test_an_image_is_made_of_a_volume(site, store, images):
+    volume = store.create_volume(name='system', size=1)
+    content_of(site, volume).write_bytes(b'first' + bytes(1024 ** 2 - 5))
+    os.truncate(content_of(site, volume), 1024 ** 3)
+    store.set_volume_image_metadata(volume, hw_disk_bus='scsi', min_ram='64', image_name='old')
+    made = site.openstack('image', 'create', '--volume', 'system', 'new', as_json=True)
+    assert (made['id'], made['image_name'], made['disk_format'], made['volume_type']) == (
+        volume.id, 'new', 'raw', 'local')
+    image = when_made(images, made['image_id'])
+    assert (image.name, image.size, image.min_ram, image.container_format) == ('new', 1024 ** 3, 64, 'bare')
+    assert image.hw_disk_bus == 'scsi'
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'available', 'it is free again')
+    again = store.create_volume(size=1, image_id=image.id)
+    assert content_of(site, again).read_bytes()[:5] == b'first'
+
+
+@pytest.mark.parametrize('disk_format', ['qcow2', 'vmdk', 'vdi', 'vhd', 'vhdx'])
+def test_an_image_is_made_in_another_format(site, store, images, disk_format):
+    volume = store.create_volume(size=1)
+    content_of(site, volume).write_bytes(b'first')
+    os.truncate(content_of(site, volume), 1024 ** 3)
+    made = store.upload_volume_to_image(volume, 'new', disk_format=disk_format)
+    image = when_made(images, made['image_id'])
+    assert image.disk_format == disk_format
+    assert image.size < 1024 ** 3
+    again = store.create_volume(size=2, image_id=image.id)
+    assert content_of(site, again).read_bytes()[:5] == b'first'
+
+
+def test_a_volume_of_an_image_of_a_cd(site, store, images):
+    image = images.create_image(name='cd', disk_format='iso', container_format='bare',
+                                data=bytes(16 * 2048) + b'\x01CD001\x01' + bytes(2041), wait=True)
+    made = store.create_volume(size=1, image_id=image.id)
+    assert content_of(site, made).read_bytes()[16 * 2048 + 1:][:5] == b'CD001'
+
+
+def test_an_image_of_what_cannot_be_read_is_gone_and_the_volume_is_free(site, store, images):
+    volume = store.create_volume(size=1)
+    # What a guest may have written: a disk whose content is some file of the host.
+    content_of(site, volume).write_bytes(b'QFI\xfb\0\0\0\x03' + bytes(8) + b'/etc/passwd')
+    made = store.upload_volume_to_image(volume, 'new')
+    harness.wait_for(lambda: images.find_image(made['image_id']) is None, 'it was refused')
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'available', 'it is free again')
+
+
+def test_an_image_of_a_volume_that_a_server_has(site, store, images):
+    volume = store.create_volume(name='data', size=1)
+    site.openstack('server', 'create', '--flavor', 'm1.test', '--image', 'guest', '--nic', 'none', '--wait', 'one')
+    site.openstack('server', 'add', 'volume', 'one', 'data')
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'in-use', 'attached')
+    door, body = site.door(), {'image_name': 'new', 'disk_format': 'qcow2'}
+    refused = door('POST', f'/volumes/{volume.id}/action', {'os-volume_upload_image': body})
+    assert (refused.status_code, 'in-use' in refused.text) == (400, True)
+    assert images.find_image('new') is None
+    made = door('POST', f'/volumes/{volume.id}/action', {'os-volume_upload_image': {**body, 'force': True}})
+    assert made.status_code == 202, made.text
+    when_made(images, made.json()['os-volume_upload_image']['image_id'])
+    assert store.get_volume(volume.id).status == 'in-use'
+    site.openstack('server', 'delete', '--wait', 'one')
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'available', 'detached')
+
+
+def test_a_volume_that_servers_only_read(site, store):
+    volume = store.create_volume(name='data', size=1, metadata={'a': 'b'})
+    site.openstack('volume', 'set', '--read-only', 'data')
+    assert site.openstack('volume', 'show', 'data', as_json=True)['properties'] == {'a': 'b', 'readonly': 'True'}
+    assert site.door()('GET', f'/volumes/{volume.id}/metadata').json() == {'metadata': {'a': 'b'}}
+    site.openstack('server', 'create', '--flavor', 'm1.test', '--image', 'guest', '--nic', 'none', '--wait', 'one')
+    site.openstack('server', 'add', 'volume', 'one', 'data')
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'in-use', 'attached')
+    (row,) = site.cloud.sql(f"SELECT connection_info FROM block_device_mapping WHERE volume_id = '{volume.id}'")
+    assert json.loads(row['connection_info'])['data']['access_mode'] == 'ro'
+    in_use = site.door()('POST', f'/volumes/{volume.id}/action', {'os-update_readonly_flag': {'readonly': False}})
+    assert (in_use.status_code, 'in-use' in in_use.text) == (400, True)
+    site.openstack('server', 'delete', '--wait', 'one')
+    harness.wait_for(lambda: store.get_volume(volume.id).status == 'available', 'detached')
+    site.openstack('volume', 'set', '--read-write', 'data')
+    assert site.openstack('volume', 'show', 'data', as_json=True)['properties'] == {'a': 'b'}
+
+
+def test_what_is_said_of_a_snapshot(site, store):
+    store.create_volume(name='data', size=1)
+    site.openstack('volume', 'snapshot', 'create', '--volume', 'data', '--property', 'a=b', 'then')
+    site.openstack('volume', 'snapshot', 'set', '--property', 'c=d', '--property', 'e=f', 'then')
+    assert site.openstack('volume', 'snapshot', 'show', 'then', as_json=True)['properties'] == {
+        'a': 'b', 'c': 'd', 'e': 'f'}
+    site.openstack('volume', 'snapshot', 'unset', '--property', 'c', 'then')
+    found = store.find_snapshot('then')
+    door, path = site.door(), f'/snapshots/{found.id}/metadata'
+    assert door('GET', path).json() == {'metadata': {'a': 'b', 'e': 'f'}}
+    assert door('PUT', f'{path}/a', {'meta': {'a': 'x'}}).json() == {'meta': {'a': 'x'}}
+    assert door('GET', f'{path}/a').json() == {'meta': {'a': 'x'}}
+    assert door('DELETE', f'{path}/none').status_code == 404
+    assert door('PUT', path, {'metadata': {'g': 'h'}}).json() == {'metadata': {'g': 'h'}}
+    assert site.door('rita')('PUT', path, {'metadata': {}}).status_code == 403
+    assert site.door('bob')('GET', path).status_code == 404
+    site.openstack('volume', 'snapshot', 'set', '--no-property', 'then')
+    assert store.get_snapshot(found.id).metadata == {}
 
 
 def test_the_status_of_a_snapshot_is_set_by_administrators(site, store):

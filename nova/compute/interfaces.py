@@ -50,7 +50,10 @@ def detach(host, context, instance, port_id):
 
 
 def _give_back(host, context, instance, vif):
+    left = None
     for ip in vif.fixed_ips():
+        if left is not None and vif['id'] not in {each['id'] for each in left}:
+            return      # with the last IPv4 address went the interface, and its IPv6 address
         left = host.network.remove_fixed_ip_from_instance(context, instance, ip['address'])
         host.firewall.apply(instance, left)
         instance.trust('network_info', left)

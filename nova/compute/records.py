@@ -17,7 +17,7 @@ def order(context, instance, row, binary, host, method, args=None, queue_delete=
 
     :param row: of the state table; its first `meanwhile` becomes the task state.
     :param queue_delete: the server stops counting against its project's quota.
-    :param values: more columns of the server to change with it.
+    :param values: more columns of the server to change with it, see `instance.guarded_update`.
     :param by: the binary that tells of the change.
     :param migration: values of a migration that begins with it.
     :param migration_step: (uuid, status it must have, status it gets); raises MigrationNotFoundByStatus otherwise.
@@ -46,8 +46,7 @@ def order(context, instance, row, binary, host, method, args=None, queue_delete=
     if queue_delete:
         quotas.Quotas.stop_counting(context, instance.uuid)
     before = notifications.state_of(instance)
-    for name, value in values.items():
-        instance.trust(name, value)
+    instance.trust_stored(values)
     notifications.changed(context, instance, before, binary=by)
     return action_id
 

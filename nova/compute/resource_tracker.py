@@ -23,22 +23,41 @@ class ResourceTracker:
     def __init__(self, host, driver, busy=()):
         self.host = host
         self.driver = driver
-        self.nodes = {}
+        #: {name: node} of those that are recorded; None: not read yet.
+        self.nodes = None
+        #: Names of nodes that are gone and cannot be forgotten.
+        self._missed = set()
         self._busy = busy
         self._monitors = monitors.Monitors(driver)
         #: Builds that failed since one succeeded.
         self._failed_builds = 0
 
     def report(self, context):
-        """Tell what every node has; nodes that the driver does not have any more are removed."""
+        """Tell what every node has; nodes that the driver does not have any more are removed.
+
+        Those with servers stay, and are looked at again the next time.
+        """
         names = self.driver.get_available_nodes()
+        if self.nodes is None:
+            self.nodes = {node.hypervisor_hostname: node
+                          for node in objects.ComputeNodeList.get_by_host(context, self.host)}
         for name in names:
             values = self._values(name)
             self.nodes[name] = objects.ComputeNode.report(context, self.host, name, values)
             tell.metrics(context, values['metrics'], self.host, name)
+        self._missed.difference_update(names)
         for gone in set(self.nodes) - set(names):
-            LOG.info('Node %s is not here any more', gone)
-            self.nodes.pop(gone).destroy()
+            self._forget(gone)
+
+    def _forget(self, name):
+        if self.nodes[name].destroy():
+            LOG.info('Node %s is not here any more', name)
+            del self.nodes[name]
+            self._missed.discard(name)
+        elif name not in self._missed:
+            self._missed.add(name)
+            LOG.warning('Node %s is not here any more, but servers are on it by the records: it stays there until '
+                        'they are gone', name)
 
     def _inventory(self, node, found, devices):
         """All resource classes of a node: the driver's own, its cells, its PCI devices."""

@@ -57,7 +57,7 @@ def _put_away(op, image_id, tasks):
         snapshot.fill(op, _TASKS)
         kept['shelved_image_id'] = image_id
     op.save(tasks, vm_state=vm_states.SHELVED, power_state=power_state.SHUTDOWN,
-            system_metadata={**(instance.system_metadata or {}), **kept})
+            system_metadata_changes=kept)
     op.forget_undo()
     # What a suspended guest had in its memory is not kept.
     op.host.driver.power_off(instance)
@@ -103,8 +103,7 @@ def _offload(op):
 def unshelve(op):
     """Start the guest: from the disk that is here, or from the image that it was kept as."""
     instance = op.instance
-    kept = dict(instance.system_metadata or {})
-    image_id = kept.get('shelved_image_id')
+    image_id = (instance.system_metadata or {}).get('shelved_image_id')
     if instance.vm_state == vm_states.SHELVED:
         op.host.firewall.apply(instance, instance.get_network_info())
         op.host.driver.power_on(op.context, instance, instance.get_network_info(),
@@ -114,7 +113,7 @@ def unshelve(op):
         _spawn(op, image_id)
     op.ends(vm_state=vm_states.ACTIVE, power_state=op.host.driver.get_info(instance).state,
             launched_at=timeutils.utcnow(with_timezone=True),
-            system_metadata={key: value for key, value in kept.items() if key not in KEYS})
+            system_metadata_changes=dict.fromkeys(KEYS))
     op.expects(*snapshot.own_tasks(op))
     if image_id:
         op.afterwards(snapshot.remove_image, op, image_id)
@@ -154,6 +153,7 @@ def give_up(context, action):
     The image that it was to fill goes, unless a server is kept as it; a server that was to come back here is offloaded
     as before.  Returns what the server becomes.
     """
+    volumes.give_up(context, action)
     image_id = (action.args or {}).get('image_id')
     if not image_id and action.action != 'unshelve':
         return {}

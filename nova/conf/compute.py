@@ -58,7 +58,8 @@ OPTS = [
     cfg.IntOpt('janitor_interval', default=10, min=1,
                help="Seconds between two rounds of the conductor's janitor, which finishes or fails interrupted work."),
     cfg.IntOpt('action_deadline', default=1800, min=10,
-               help='Seconds after which an action on a server that is still not finished is failed.'),
+               help='Seconds after which an action on a server that is still not finished is failed. They begin anew '
+                    'whenever an image or a disk that is being moved for it has come further.'),
     cfg.IntOpt('max_schedule_attempts', default=3, min=1,
                help='On how many hosts a build is tried before the server is put into ERROR.'),
 ]

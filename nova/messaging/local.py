@@ -4,7 +4,8 @@
 A message is handed to its consumer by the sender's own thread, so nothing polls and nothing waits for its turn.  What a
 broker guarantees stays true: bodies cross as JSON, so nothing is shared by reference and what could not travel fails
 here too; consumers of one address take turns; a message without a consumer waits for one, and a call's message is
-dropped when its caller has given up; a remote exception is rebuilt only from allowed modules.
+dropped when its caller has given up; what must be delivered comes back where nobody has ever listened; a remote
+exception is rebuilt only from allowed modules.
 
 The part of the URL after the slashes names a bus of its own (`local:///cell1`), which nothing crosses.
 """
@@ -73,6 +74,8 @@ class _Bus:
     def __init__(self):
         self.lock = threading.RLock()
         self.addresses = {}
+        #: Keys of addresses that somebody has listened to: a broker has a queue from then on.
+        self.known = set()
 
     def address(self, *key):
         found = self.addresses.get(key)
@@ -93,6 +96,7 @@ class _Bus:
         """Give the consumer everything that waits, oldest first, then what comes."""
         with self.lock:
             waiting = []
+            self.known.update(keys)
             for key in keys:
                 address = self.address(*key)
                 address.consumers.append(consumer)
@@ -230,7 +234,8 @@ class LocalDriver(base.BaseDriver):
         """Deliver; with `wait_for_reply`, also wait for the answer and return it or raise what it holds.
 
         Raises MessagingTimeout when no answer came in `timeout` seconds, or neither answer nor sign of life in
-        `call_monitor_timeout` seconds; MessageUndeliverable when `at_least_once` was asked for and nobody listens.
+        `call_monitor_timeout` seconds; MessageUndeliverable when `at_least_once` was asked for and nobody has ever
+        listened.
         """
         body = jsonutils.dumps({'context': ctxt, 'message': message})
         replies = concurrency.Queue() if wait_for_reply else None
@@ -240,7 +245,7 @@ class LocalDriver(base.BaseDriver):
             return None
         key = (exchange, target.topic, target.server or None)
         if transport_options is not None and transport_options.at_least_once:
-            self._require_consumer(key, message)
+            self._require_known(key, message)
         self._bus.deliver(_Message(body, key, replies, timeout, call_monitor_timeout))
         if replies is None:
             return None
@@ -252,11 +257,10 @@ class LocalDriver(base.BaseDriver):
         for consumer in consumers:
             consumer.accept(_Message(body))
 
-    def _require_consumer(self, key, message):
-        with self._bus.lock:
-            if not self._bus.address(*key).consumers:
-                raise exceptions.MessageUndeliverable(
-                    'nobody listens', key[0], '.'.join(part for part in key[1:] if part), message)
+    def _require_known(self, key, message):
+        if key not in self._bus.known:
+            raise exceptions.MessageUndeliverable(
+                'nobody has ever listened', key[0], '.'.join(part for part in key[1:] if part), message)
 
     def _wait(self, replies, target, timeout, silence):
         """The first answer that ends the call.  Each sign of life restarts the clock of `silence` seconds."""

@@ -196,6 +196,47 @@ class RPCContract:
         with self.assertRaises(oslo_messaging.MessagingTimeout):
             self.client().prepare(server='two', timeout=1).call(self.ctxt, 'name_of')
 
+    def test_a_call_to_a_server_that_is_starting_waits_for_it(self):
+        self.serve('one')
+        endpoint = Endpoint('two')
+        concurrency.spawn_after(1, self.serve, 'two', endpoint)
+        self.assertEqual('early', self.client().prepare(server='two', timeout=SOON_S).call(
+            self.ctxt, 'echo', value='early'))
+        self.assertEqual(['early'], endpoint.calls)
+
+    def test_a_call_to_a_service_that_is_starting_waits_for_it(self):
+        concurrency.spawn_after(1, self.serve)
+        self.assertEqual('early', self.client().call(self.ctxt, 'echo', value='early'))
+
+    def test_a_call_waits_for_a_server_that_comes_back(self):
+        self.serve('one').end()
+        endpoint = Endpoint('one')
+        concurrency.spawn_after(1, self.serve, 'one', endpoint)
+        self.assertEqual('again', self.client().prepare(server='one').call(self.ctxt, 'echo', value='again'))
+        self.assertEqual(['again'], endpoint.calls)
+
+    def test_that_nobody_is_there_is_found_out_long_before_an_answer_would_be_late(self):
+        CONF.set_override('rpc_delivery_timeout', 1)
+        self.addCleanup(CONF.clear_override, 'rpc_delivery_timeout')
+        self.serve('one')
+        begun = time.monotonic()
+        with self.assertRaisesRegex(rpc.NobodyListens, f'{self.topic} on two.* 1 s'):
+            self.client().prepare(server='two', timeout=60).call(self.ctxt, 'name_of')
+        self.assertLess(time.monotonic() - begun, SOON_S)
+
+    def test_messages_that_come_back_do_no_harm_to_others(self):
+        CONF.set_override('rpc_delivery_timeout', 1)
+        self.addCleanup(CONF.clear_override, 'rpc_delivery_timeout')
+        endpoint, client = self.serve('one'), self.client()
+        calls = [concurrency.spawn(client.prepare(server=f'nobody {number}').call, self.ctxt, 'name_of')
+                 for number in range(3)]
+        for number in range(100):
+            client.prepare(server='one').call(self.ctxt, 'echo', value=number)
+        for call in calls:
+            with self.assertRaises(rpc.NobodyListens):
+                call.wait()
+        self.assertEqual(list(range(100)), endpoint.calls)
+
     def test_a_long_call_lives_as_long_as_the_other_side_gives_signs_of_life(self):
         self.serve()
         client = self.client(call_monitor_timeout=2).prepare(timeout=30)

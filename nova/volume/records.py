@@ -3,9 +3,16 @@
 
 import contextlib
 
-from nova import exception, objects
+from oslo_log import log
+
+from nova import concurrency, exception, objects
 from nova.conf import CONF
 from nova.volume import local
+
+LOG = log.getLogger(__name__)
+#: What is kept of a volume's image that is not a property of it, and not said of an image that is made of the volume.
+_OF_THE_IMAGE = ('base_image_ref', 'name', 'size', 'container_format', 'disk_format')
+_LEAST = ('min_ram', 'min_disk')
 
 
 class LocalVolumes:
@@ -91,6 +98,56 @@ class LocalVolumes:
         volume.change({'size_gb': size_gb}, ['available'])
         local.extend(volume_id, size_gb)
 
+    def set_read_only(self, context, volume_id, read_only):
+        """Let servers that get a volume only read it, or write too.  Raises VolumeNotFound, InvalidVolume: not free."""
+        self.get(context, volume_id).change({'read_only': read_only}, ['available'])
+
+    def upload(self, context, volume_id, name, disk_format='raw', container_format='bare', force=False):
+        """Make an image of a volume; (the volume, the image's record), while the content is on its way.
+
+        :param force: also of one that a server has, as it is at that moment.
+        Raises VolumeNotFound, InvalidVolume: it is not free, InvalidInput, and what the image service raises.
+        """
+        volume = self.get(context, volume_id)
+        if disk_format not in local.IMAGE_FORMATS:
+            raise exception.InvalidInput(reason=f'disk_format: {disk_format!r} is not one of '
+                                                f'{", ".join(local.IMAGE_FORMATS)}')
+        kept = {key.removeprefix('image_'): value for key, value in (volume.image_metadata or {}).items()}
+        given = {'name': name, 'disk_format': disk_format, 'container_format': container_format,
+                 **{key: int(kept[key]) for key in _LEAST if key in kept},
+                 'properties': {key: value for key, value in kept.items() if key not in (
+                     *_OF_THE_IMAGE, *_LEAST, *CONF.non_inheritable_image_properties)}}
+        # One that a server has stays that server's.
+        is_held = not (force and volume.status == 'in-use')
+        if is_held:
+            volume.change({'status': 'uploading'}, ['available'])
+        try:
+            image = self.image.create(context, given)
+        except Exception:
+            self._let_go(volume, is_held)
+            raise
+        concurrency.spawn(self._send, context, volume, is_held, image)
+        return volume, image
+
+    def _send(self, context, volume, is_held, image):
+        try:
+            with local.as_image(volume.id, image['disk_format']) as content:
+                self.image.update(context, image['id'], {}, content)
+        except Exception as exc:
+            # That it is no raw disk, for example, is its owner's affair.
+            LOG.warning('The content of volume %s did not get into image %s, which is deleted: %s', volume.id,
+                        image['id'], exc, exc_info=not isinstance(exc, exception.NovaException))
+            self.image.delete(context, image['id'])
+        finally:
+            self._let_go(volume, is_held)
+
+    @staticmethod
+    def _let_go(volume, is_held):
+        # Not if an administrator has set another status meanwhile.
+        with contextlib.suppress(exception.InvalidVolume):
+            if is_held:
+                volume.change({'status': 'available'}, ['uploading'])
+
     # One directory, one kind of volume, no zones: the name of a type is a label.
 
     def has_type(self, context, name):
@@ -119,14 +176,14 @@ class LocalVolumes:
 
     def attachments_of(self, context, volume_id, instance_uuid):
         try:
-            found = self.get(context.elevated(), volume_id).attachments
+            volume = self.get(context.elevated(), volume_id)
         except exception.VolumeNotFound:
             return []
-        return [{'id': each['id'], 'connection_info': local.connection_info(volume_id)} for each in found
-                if each['instance_uuid'] == instance_uuid]
+        return [{'id': each['id'], 'connection_info': local.connection_info(volume_id, volume.read_only)}
+                for each in volume.attachments if each['instance_uuid'] == instance_uuid]
 
     def attachment_update(self, context, volume_id, attachment_id, connector):
-        return local.connection_info(volume_id)
+        return local.connection_info(volume_id, self.get(context.elevated(), volume_id).read_only)
 
     def attachment_complete(self, context, attachment_id, device):
         objects.Volume.complete(context, attachment_id, device)
@@ -143,18 +200,25 @@ class LocalVolumes:
         found = objects.VolumeSnapshotList.get_by_project(context, None if all_projects else context.project_id)
         return found.objects
 
-    def create_snapshot(self, context, volume_id, name=None, description=None, force=False):
+    def create_snapshot(self, context, volume_id, name=None, description=None, force=False, metadata=None):
         volume = self.get(context, volume_id)
         if volume.status != 'available' and not (force and volume.status == 'in-use'):
             raise exception.InvalidVolume(reason=f'volume {volume_id} is {volume.status}, and must be available')
         found = objects.VolumeSnapshot.create(context, {'volume_id': volume_id, 'size_gb': volume.size_gb,
-                                                        'name': name, 'description': description})
+                                                        'name': name, 'description': description,
+                                                        'metadata': metadata or {}})
         try:
             local.snapshot(volume_id, found.id)
         except Exception:
             found.destroy()
             local.remove('snapshot', found.id)
             raise
+        return found
+
+    def update_snapshot(self, context, snapshot_id, values):
+        """Change name, description or metadata of a snapshot; returns it.  Raises SnapshotNotFound."""
+        found = self.get_snapshot(context, snapshot_id)
+        found.change(values)
         return found
 
     def update_snapshot_status(self, context, snapshot_id, status):

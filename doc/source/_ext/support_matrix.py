@@ -134,7 +134,7 @@ PLUMBING = frozenset((
     'filter_defer_apply_on', 'filter_defer_apply_off', 'refresh_security_group_rules',
     'refresh_instance_security_rules', 'check_instance_shared_storage_local',
     'check_instance_shared_storage_remote', 'check_instance_shared_storage_cleanup', 'estimate_instance_overhead',
-    'get_traits', 'get_inventory', 'register_event_listener', 'emit_event',
+    'get_traits', 'get_inventory', 'register_event_listener', 'emit_event', 'swap_volume_interrupted',
 ))
 
 

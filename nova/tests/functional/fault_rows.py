@@ -279,6 +279,10 @@ ROWS = (
     *_same('swap volume', 'ACTIVE',
            ('driver.get_volume_connector', 'error', _FAKE), ('volume.attachment_update', 'service gone', _GONE),
            ('driver.swap_volume', 'error', _FAKE), ('driver.swap_volume', 'no space', _ENOSPC)),
+    # The guest has the new one; what is left to say of it is said later.
+    *_same('swap volume', 'ACTIVE',
+           ('volume.attachment_complete', 'service gone once', ''), ('volume.attachment_complete', 'service gone', ''),
+           ('volume.attachment_delete', 'service gone once', ''), ('volume.swapped', 'service gone', '')),
     *_same('attach interface', 'ACTIVE',
            ('network.add_fixed_ip_to_instance', 'no address', 'private'),
            ('network.add_fixed_ip_to_instance', 'service gone', _GONE),

@@ -117,8 +117,8 @@ SEQUENCES = {
 
 
 def prepare(cloud):
-    cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
-    cloud.manage('network', 'create', '--label', 'lan', '--cidr', '10.0.0.0/24')
+    cloud.manage_all('flavor create --name m1.big --id 2 --ram 256 --vcpus 2 --disk 2',
+                     'network create --label lan --cidr 10.0.0.0/24')
 
 
 site = sites.own({'fake': {'more_hosts': 'second,third'},

@@ -91,6 +91,10 @@ def test_what_other_cells_know_is_told(site, servers, path, version):
     assert site.client().get(path, version)
 
 
+def test_claims_of_other_cells_are_not_said_to_be_right(site, servers):
+    assert 'cell away does not answer' in site.manage('claims', 'check', check=False)
+
+
 def test_other_cells_go_on(site, servers):
     client = site.client('alice:project-a')
     group = client.call('POST', '/os-server-groups', {'server_group': {'name': 'g', 'policy': 'affinity'}})

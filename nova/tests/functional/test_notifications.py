@@ -314,14 +314,13 @@ def _member(walk, group):
 
 
 def _prepare(cloud):
-    cloud.manage('flavor', 'create', '--name', 'm1.big', '--id', '2', '--ram', '256', '--vcpus', '2', '--disk', '2')
-    cloud.manage('flavor', 'create', '--name', 'm1.huge', '--id', 'huge', '--ram', '9999999', '--vcpus', '1',
-                 '--disk', '1')
-    cloud.manage('network', 'create', '--label', 'private', '--cidr', '10.0.0.0/24')
     disk = cloud.directory / 'other.raw'
     disk.write_bytes(b'\1' * 65536)
     other = '22222222-2222-2222-2222-222222222222'
-    cloud.manage('image', 'register', str(disk), '--name', 'other', '--disk-format', 'raw', '--id', other, '--public')
+    cloud.manage_all('flavor create --name m1.big --id 2 --ram 256 --vcpus 2 --disk 2',
+                     'flavor create --name m1.huge --id huge --ram 9999999 --vcpus 1 --disk 1',
+                     'network create --label private --cidr 10.0.0.0/24',
+                     f'image register {disk} --name other --disk-format raw --id {other} --public')
     return other
 
 

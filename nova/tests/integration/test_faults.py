@@ -13,7 +13,7 @@ from nova.tests import harness
 from nova.tests.integration import private_servers
 
 #: For the order of the groups of tests.
-TAKES_S = 180
+TAKES_S = 250
 
 #: Long enough to be killed in the middle of.
 SLOW = {'fake': {'delays': 'spawn:2,power_off:2,destroy:2'}}

@@ -19,7 +19,7 @@ from nova.tests.integration import bed as beds
 from nova.tests.integration import guest_faults
 
 #: For the order of the groups of tests.
-TAKES_S = 270
+TAKES_S = 175
 
 ONE, TWO = 'compute1', 'compute2'
 

@@ -16,7 +16,7 @@ from nova.tests import harness
 from nova.tests.integration import bed as beds
 
 #: For the order of the groups of tests.
-TAKES_S = 410
+TAKES_S = 345
 
 ONE, TWO = 'compute1', 'compute2'
 #: Keeps a list of its boots on the ephemeral disk, and pings the gateway for ever.

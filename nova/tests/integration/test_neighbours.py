@@ -19,7 +19,7 @@ from novaclient import client as novaclient
 from nova.tests import harness
 
 #: For the order of the groups of tests.
-TAKES_S = 200
+TAKES_S = 130
 
 BIN = pathlib.Path(sys.executable).parent
 TOOLS = harness.ROOT / 'tools' / 'neighbours'

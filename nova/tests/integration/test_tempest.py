@@ -46,13 +46,11 @@ def tempest():
 def site():
     people = {f'{role}-of-{project}': standalone.user(role, project=project) for project in PROJECTS for role in ROLES}
     with standalone.site(people, {'fake': {'more_hosts': 'second'}}, computes=2) as cloud:
-        cloud.manage('network', 'create', '--label', 'private', '--cidr', '10.0.0.0/22')
-        cloud.manage('floating', 'create', '--ip_range', '172.24.4.0/26')
-        cloud.manage('flavor', 'create', '--name', 'm1.more', '--id', '2', '--ram', '256', '--vcpus', '1', '--disk',
-                     '2')
         (cloud.directory / 'alt.raw').write_bytes(bytes(65536))
-        cloud.manage('image', 'register', str(cloud.directory / 'alt.raw'), '--name', 'alt', '--disk-format', 'raw',
-                     '--public')
+        cloud.manage_all('network create --label private --cidr 10.0.0.0/22',
+                         'floating create --ip_range 172.24.4.0/26',
+                         'flavor create --name m1.more --id 2 --ram 256 --vcpus 1 --disk 2',
+                         f'image register {cloud.directory}/alt.raw --name alt --disk-format raw --public')
         yield cloud
 
 

@@ -8,7 +8,7 @@ from nova.tests import lvm_stand_in
 from nova.tests.integration.virt import hosted
 
 #: For the order of the groups of tests.
-TAKES_S = 270
+TAKES_S = 305
 
 LXC = '/usr/lib/libvirt/libvirt_lxc'
 
@@ -35,3 +35,6 @@ class TestLibvirt(hosted.HostCase):
 
     def test_images_rescue_and_agent(self):
         self.run_inside('guests_images')
+
+    def test_volumes_that_are_swapped(self):
+        self.run_inside('guests_volumes')

@@ -4,7 +4,7 @@
 from nova.tests.integration.virt import hosted
 
 #: For the order of the groups of tests.
-TAKES_S = 330
+TAKES_S = 245
 
 
 class TestLinux(hosted.HostCase):

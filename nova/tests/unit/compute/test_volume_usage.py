@@ -4,10 +4,12 @@
 import datetime
 
 import pytest
+import sqlalchemy as sa
 
 from nova import context as nova_context
-from nova import db, exception, objects
+from nova import db, exception, objects, volume
 from nova.compute import volume_usage, volumes
+from nova.conductor import janitor
 from nova.conf import CONF
 from nova.db import archive
 from nova.tests import database as make
@@ -219,6 +221,66 @@ def test_a_driver_that_cannot_say_is_asked_and_that_is_all(host, server):
     op = Operation(host, server)
     with volume_usage.ending(op, op.bdms):
         pass
+    assert recorded() == {}
+
+
+@pytest.fixture
+def conductor():
+    return type('Conductor', (), {'volume': volume.API()})
+
+
+def sweep(conductor, age=datetime.timedelta(days=2)):
+    """What the conductor looks at when nobody looked at volumes for so long."""
+    with db.session.writer(make.admin()) as conn:
+        usage = db.volume_usage.usage
+        conn.execute(usage.update().where(usage.c.deleted == 0).values(updated_at=db.types.utcnow() - age))
+    return set(janitor.sweep(conductor, nova_context.get_admin_context()))
+
+
+def free_volume(server):
+    """The id of a volume that was used, and that no server has any more."""
+    made = objects.Volume.create(make.admin(), {'size_gb': 1, 'status': 'available'})
+    reading = {'volume_id': made.id, 'instance_uuid': server.uuid, 'project_id': 'p', 'user_id': 'u',
+               'availability_zone': None, 'at': 1e9, 'ended_at': 1e9,
+               'counted': {'reads': 2, 'read_bytes': 20, 'writes': 0, 'write_bytes': 0}}
+    objects.VolumeUsageList.record(make.admin(), [reading])
+    return made.id
+
+
+def known():
+    with db.session.reader(make.admin()) as conn:
+        usage = db.volume_usage.usage
+        return set(conn.execute(sa.select(usage.c.volume_id).where(usage.c.deleted == 0)).scalars())
+
+
+def test_a_volume_that_was_deleted_elsewhere_is_forgotten(host, server, conductor):
+    deleted, there = free_volume(server), free_volume(server)
+    host.driver.counted[VOLUME % 1] = (10, 100, 1, 10)      # of this one a server says that it has it
+    host.poll()
+    conductor.volume.delete(make.admin(), deleted)
+    assert sweep(conductor, datetime.timedelta()) == set(), 'not before it is old'
+    assert sweep(conductor) == {deleted, there}
+    assert known() == {there, VOLUME % 1}
+    assert set(janitor.sweep(conductor, nova_context.get_admin_context())) == set(), 'not again on the same day'
+    moved, _more = archive.archive(make.admin())
+    assert moved['volume_usage_cache'] == 1
+
+
+def test_volumes_are_not_forgotten_while_the_service_does_not_answer(host, server, conductor):
+    volume_id = free_volume(server)
+
+    def away(*_args):
+        raise exception.CinderConnectionFailed(reason='it is away')
+    conductor.volume = type('Volume', (), {'get': away})()
+    assert sweep(conductor) == set()
+    assert known() == {volume_id}
+
+
+def test_a_volume_that_is_to_be_deleted_with_its_server_and_is_not_there_is_forgotten(host, server):
+    host.driver.counted[VOLUME % 1] = (10, 100, 1, 10)
+    host.poll()
+    host.volume = volume.API()
+    volumes._delete(host, make.admin(), VOLUME % 1)
     assert recorded() == {}
 
 

@@ -34,12 +34,18 @@ def _sorting(sort_keys, sort_dirs):
 
 
 def _position(context, marker, keys, dirs, project_id):
-    try:
-        cell = objects.InstanceMapping.cell_of(context, marker)
-    except exception.InstanceNotFound as exc:
-        raise exception.MarkerNotFound(marker=marker) from exc
-    with nova_context.target_cell(context, cell) as in_cell:
-        return objects.InstanceList.position_of(in_cell, marker, keys, dirs, project_id)
+    def ask(in_cell):
+        try:
+            return objects.InstanceList.position_of(in_cell, marker, keys, dirs, project_id)
+        except exception.MarkerNotFound:
+            return None
+
+    # A server that is deleted may be a marker, and has no mapping any more: any cell may have it.
+    answers, _down = cell_obj.ask_each(context, ask)
+    found = next((position for _cell, position in answers if position is not None), None)
+    if found is None:
+        raise exception.MarkerNotFound(marker=marker)
+    return found
 
 
 def _merge(asked, limit, keys, dirs):

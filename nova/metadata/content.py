@@ -7,6 +7,7 @@ Two trees: the EC2 one (`latest/meta-data/…`) and OpenStack's (`openstack/late
 import base64
 import hashlib
 import json
+import secrets
 
 import netaddr
 
@@ -73,8 +74,8 @@ class InstanceMetadata:
             'uuid': instance.uuid, 'name': instance.display_name, 'hostname': self.hostname,
             'launch_index': instance.launch_index or 0, 'availability_zone': instance.availability_zone,
             'project_id': instance.project_id, 'meta': instance.metadata or {}, 'devices': [], 'dedicated_cpus': [],
-            # The same for all who ask: a guest may ask twice.
-            'random_seed': base64.b64encode(hashlib.sha512(f'{instance.uuid}{instance.id}'.encode()).digest()).decode(),
+            # What a guest's random numbers begin with, so nothing that others can guess.
+            'random_seed': base64.b64encode(secrets.token_bytes(512)).decode(),
         }
         if keys:
             found['public_keys'] = {key['name']: key['data'] for key in keys}

@@ -168,7 +168,8 @@ def of_host(context, host):
     if len(cells) > 1:
         with contextlib.suppress(exception.HostMappingNotFound):
             cell_id = HostMapping.get_by_host(context, host).cell_id
-            found = next((cell for cell in cells[1:] if cell.id == cell_id), None)
+            mapped = next((cell for cell in CellMappingList.get_all(context) if cell.id == cell_id), None)
+            found = mapped if mapped is not None and not mapped.is_configured else None
     with nova_context.target_cell(context, found) as in_cell:
         yield in_cell
 

@@ -72,14 +72,17 @@ class Handler:
         signature = environ.get('HTTP_X_INSTANCE_ID_SIGNATURE', '')
         if not instance_id or not signature:
             raise Refused(400, 'X-Instance-ID and X-Instance-ID-Signature are missing from the request.')
+        if not environ.get('HTTP_X_TENANT_ID'):
+            raise Refused(400, 'X-Tenant-ID is missing from the request.')
         expected = hmac.new(CONF.metadata.metadata_proxy_shared_secret.encode(), instance_id.encode(),
                             hashlib.sha256).hexdigest()
-        if not CONF.metadata.metadata_proxy_shared_secret or not hmac.compare_digest(expected, signature):
+        if not CONF.metadata.metadata_proxy_shared_secret or not hmac.compare_digest(
+                expected.encode(), signature.encode()):
             LOG.warning('A metadata request for %s is signed wrongly; is metadata_proxy_shared_secret the same on both '
                         'sides?', instance_id)
             raise Refused(403, 'The signature of X-Instance-ID is wrong.')
         found = self.cache.by_id(instance_id, environ.get('HTTP_X_FORWARDED_FOR'))
-        if environ.get('HTTP_X_TENANT_ID') not in (None, found.instance.project_id):
+        if environ.get('HTTP_X_TENANT_ID') != found.instance.project_id:
             raise Refused(404, 'There is no such metadata.')
         return found
 
@@ -91,7 +94,10 @@ class Handler:
             return known.encode()
         if environ['REQUEST_METHOD'] != 'POST':
             raise Refused(400, 'A password can be read or posted.')
-        length = int(environ.get('CONTENT_LENGTH') or 0)
+        length = environ.get('CONTENT_LENGTH') or '0'
+        if not (length.isascii() and length.isdecimal()):
+            raise Refused(400, f'Content-Length: {length} is no number of bytes.')
+        length = int(length)
         if length > _PASSWORD_PARTS * _PASSWORD_PART:
             raise Refused(400, f'The password must not be longer than {_PASSWORD_PARTS * _PASSWORD_PART} bytes.')
         text = environ['wsgi.input'].read(length).decode('ascii', 'replace')

@@ -158,12 +158,13 @@ def proxied():
 
 
 def sign(server_id, secret=SECRET):
-    return {'X-Instance-ID': server_id,
+    return {'X-Instance-ID': server_id, 'X-Tenant-ID': 'demo',
             'X-Instance-ID-Signature': hmac.new(secret.encode(), server_id.encode(), hashlib.sha256).hexdigest()}
 
 
 @pytest.mark.parametrize('change, status', [
-    ({}, 200), ({'X-Tenant-ID': 'demo'}, 200), ({'X-Tenant-ID': 'other'}, 404),
+    ({}, 200), ({'X-Tenant-ID': ''}, 400), ({'X-Tenant-ID': 'other'}, 404),
+    ({'X-Instance-ID-Signature': b'\xe9' * 64}, 403),
     ({'X-Instance-ID-Signature': '0' * 64}, 403), ({'X-Instance-ID-Signature': ''}, 400),
     ({'X-Instance-ID': ''}, 400), ({'X-Instance-ID': '11111111-2222-3333-4444-555555555555'}, 403)])
 def test_signatures(proxied, change, status):

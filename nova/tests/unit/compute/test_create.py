@@ -125,6 +125,11 @@ class TestList:
             marker = page[-1].uuid
         assert found == [f's{index}' for index in range(6)]
         assert not down
+        # A deleted server is a marker as good as any.
+        with nova_context.target_cell(make.admin(), cell) as there:
+            objects.Instance.get_by_uuid(there, made[1]).destroy()
+        rest, _down = multi_cell.list_servers(make.member(), {}, 2, made[1], ['display_name'], ['asc'], (), None)
+        assert [server.display_name for server in rest] == ['s2', 's3']
         with pytest.raises(exception.MarkerNotFound):
             multi_cell.list_servers(make.member(), {}, 2, 'nobody', None, None, (), None)
 

@@ -135,8 +135,8 @@ class MigrationList(base.NovaObjectList):
     def get_by_filters(cls, context, filters, limit=None, marker=None):
         """Migrations, newest first.
 
-        :param filters: {column: value or list of values}; 'host': source or destination; 'changes-since',
-            'changes-before': moments.
+        :param filters: {column: value or list of values}; 'host': source or destination; 'status-not': none of these;
+            'changes-since', 'changes-before': moments.
         :param marker: the last one seen, which may be of another cell: its `position`.
         """
         records = db.migration_records

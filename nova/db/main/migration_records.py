@@ -100,12 +100,14 @@ def by_id(conn, migration_id, instance_uuid):
 
 
 def conditions(filters):
-    """Of {column, 'host', 'changes-since' or 'changes-before': value or list of values}."""
+    """Of {column, 'host', 'status-not', 'changes-since' or 'changes-before': value or list of values}."""
     c, found = migrations.c, []
     changed_at = sa.func.coalesce(c.updated_at, c.created_at)
     for name, value in filters.items():
         if name == 'host':
             found.append(sa.or_(c.source_compute == value, c.dest_compute == value))
+        elif name == 'status-not':
+            found.append(c.status.not_in(value))
         elif name == 'changes-since':
             found.append(changed_at >= value)
         elif name == 'changes-before':

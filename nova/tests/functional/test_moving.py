@@ -48,6 +48,10 @@ def test_a_resize_holds_both_places_until_it_is_confirmed(site, root, server):
     before = host_of(root, server)
     assert act(member, server, 'resize', {'flavorRef': '2'}).status_code == 202
     shown = root.wait(server['id'], 'VERIFY_RESIZE')
+    # The source has its disks until it is confirmed.
+    (service,) = root.get(f'/os-services?binary=nova-compute&host={before}')['services']
+    refused = root.call('DELETE', f'/os-services/{service["id"]}')
+    assert (refused.status_code, server['id'] in refused.text) == (409, True)
     assert shown['flavor']['original_name'] == 'm1.big'
     after = shown['OS-EXT-SRV-ATTR:host']
     assert after != before

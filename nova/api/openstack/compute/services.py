@@ -13,6 +13,7 @@ from nova.api.openstack.view import Table as View
 from nova.compute import api as compute_api
 from nova.compute import lookup
 from nova.notifications import tell
+from nova.objects import migration
 from nova.policy import ADMIN, Rule
 
 #: Not shown: they take no part in what administrators manage here.
@@ -147,5 +148,11 @@ class Services(wsgi.Resource):
             if servers:
                 raise exception.Conflict(f'Host {service.host} has {len(servers)} servers; move or delete them before '
                                          'its service is deleted')
+            moves = objects.MigrationList.get_by_filters(service._context, {
+                'host': service.host, 'status-not': migration.OVER}, limit=1)
+            if moves:
+                raise exception.Conflict(f'Server {moves[0].instance_uuid} is on its way from or to host '
+                                         f'{service.host}; let that end, or confirm or revert it, before its service '
+                                         'is deleted')
         service.destroy()
         tell.service(context, 'delete', service)

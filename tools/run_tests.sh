@@ -14,13 +14,13 @@ Runs what CI runs. Stages; all of them if none is named:
                documented operation no test has used
   integration  nova/tests/integration: real RabbitMQ, MariaDB, PostgreSQL, libvirt and QEMU guests
 
-Unit, functional and integration run together, in NOVA_TEST_WORKERS processes (3: tests wait as much as they compute).
-What the first two compute is done while integration, the longest, waits for its guests.
+Tests run in NOVA_TEST_WORKERS processes (3: they wait as much as they compute), one stage after the other; but no process
+waits for the end of a stage.
 
 Installs the system packages that are missing (needs root for that), makes or updates the virtual environment (.venv,
 or --venv DIR), starts the servers that integration tests need unless they run, and builds the test guest once.
-Ends with the time of each stage and how many tests passed; the status is 0 only if all went well. What was skipped and should not have been is
-a failure (tools/lib/allowed_skips.txt; in CI, with CI=true, nothing may be skipped).
+Ends with the time of each stage and how many tests passed; the status is 0 only if all went well. What was skipped and
+should not have been is a failure (tools/lib/allowed_skips.txt; in CI, with CI=true, nothing may be skipped).
 TEXT
 }
 

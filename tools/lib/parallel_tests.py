@@ -5,17 +5,14 @@ pytest-xdist cannot: its workers talk through threads, and hang as soon as a tes
 Here every group is a pytest of its own.  Groups follow from the tree only, never from the number of processes, so what
 shares a process is always the same.
 
-The tests of integration wait for guests half of their time.  What the others compute is done meanwhile, by one process
-more, which gives way.
+One stage comes after the other, but no process waits for the end of a stage.
 
 Leaves in DIR, for each stage, the JUnit files of its groups and `result`: a word (passed or FAILED), and the seconds
 from the beginning of its first group to the end of its last.  Ends with status 0 if all groups passed.
 """
 
 import argparse
-import collections
 import concurrent.futures
-import contextlib
 import os
 import pathlib
 import re
@@ -26,10 +23,6 @@ import time
 from xml.sax import saxutils
 
 TESTS = pathlib.Path('nova/tests')
-#: The stage whose tests wait.
-WAITS = 'integration'
-#: How much the others give way to it.
-NICE = ['nice', '-n', '5']
 #: Variables that only one stage gets: what the others ask of the API does not count as tested.
 ONLY = {'NOVA_API_COVERAGE': 'functional'}
 #: Files of one directory beyond which it is more than one group.
@@ -85,10 +78,10 @@ class Stage:
         for old in (*self.reports.glob('*.xml'), self.reports / 'result'):
             old.unlink(missing_ok=True)
 
-    def run(self, group, prefix, timeout_s, arguments):
-        """Run a group, under a command (`prefix`), and say how it went."""
+    def run(self, group, timeout_s, arguments):
+        """Run a group, and say how it went."""
         self.began = self.began or time.monotonic()
-        name, status, output = run(group, self.reports, timeout_s, arguments, prefix, self.environ)
+        name, status, output = run(group, self.reports, timeout_s, arguments, self.environ)
         self.ended = time.monotonic()
         # 5: nothing collected, which is as it should be where arguments select tests by name
         if status == 0 or (status == 5 and arguments):
@@ -110,11 +103,11 @@ class Stage:
         return well
 
 
-def run(group, reports, timeout_s, arguments, prefix=(), environ=None):
+def run(group, reports, timeout_s, arguments, environ=None):
     """Run one group; returns (its name, exit status, what it printed)."""
     name, paths = group
     report = reports / (re.sub(r'\W+', '-', name).strip('-') + '.xml')
-    command = [*prefix, sys.executable, '-m', 'pytest', '-q', '--junit-xml', report, *arguments, *paths]
+    command = [sys.executable, '-m', 'pytest', '-q', '--junit-xml', report, *arguments, *paths]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
                                start_new_session=True, env=environ)
     try:
@@ -133,33 +126,12 @@ def run(group, reports, timeout_s, arguments, prefix=(), environ=None):
 
 def run_all(stages, processes, timeout_s, arguments):
     """Run the groups of all stages, so many at a time."""
-    waiting = _queue(stage for stage in stages if stage.name == WAITS)
-    computing = _queue(stage for stage in stages if stage.name != WAITS)
-    together = bool(waiting and computing)
-
-    def work(queues):
-        while taken := _next(queues):
-            stage, group = taken
-            stage.run(group, NICE if together and stage.name != WAITS else [], timeout_s, arguments)
-
-    workers = [(waiting, computing)] * processes + [(computing,)] * together
-    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
-        for done in [pool.submit(work, each) for each in workers]:
+    with concurrent.futures.ThreadPoolExecutor(processes) as pool:
+        runs = [pool.submit(stage.run, group, timeout_s, arguments) for stage in stages
+                # The largest first: at the end nobody waits for one that began late.
+                for group in sorted(stage.groups, key=weight, reverse=True)]
+        for done in runs:
             done.result()
-
-
-def _queue(stages):
-    """(stage, group) of some stages.  The largest first: at the end nobody waits for one that began late."""
-    return collections.deque(sorted(((stage, group) for stage in stages for group in stage.groups),
-                                    key=lambda each: weight(each[1]), reverse=True))
-
-
-def _next(queues):
-    """The next of the first queue that is not empty; None if all are."""
-    for queue in queues:
-        with contextlib.suppress(IndexError):
-            return queue.popleft()
-    return None
 
 
 def _split(words, at):

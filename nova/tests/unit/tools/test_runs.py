@@ -70,7 +70,7 @@ TESTS_OF_STAGES = {
 }
 
 
-def test_stages_run_together_and_each_has_its_own_end(tmp_path, monkeypatch, capsys):
+def test_each_stage_has_its_own_end(tmp_path, monkeypatch, capsys):
     for name, text in TESTS_OF_STAGES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -97,20 +97,15 @@ def test_a_group_that_is_stuck_is_ended_and_counts_as_a_failure(tmp_path):
     assert skips.ends(report) == {'failed': 1}
 
 
-def test_the_longest_of_those_that_wait_come_first_and_one_process_more_computes(tmp_path, monkeypatch):
-    for name, takes_s in (('unit/test_a', 1), ('functional/test_b', 5), ('integration/test_c', 2),
-                          ('integration/test_d', 9)):
+def test_one_stage_after_the_other_and_the_longest_group_of_each_first(tmp_path, monkeypatch):
+    for name, takes_s in (('unit/test_a', 1), ('unit/test_b', 5), ('integration/test_c', 2), ('integration/test_d', 9)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f'{name}.py').write_text(f'TAKES_S = {takes_s}\n')
     monkeypatch.setattr(parallel_tests, 'TESTS', tmp_path)
     ran = []
-    monkeypatch.setattr(parallel_tests.Stage, 'run', lambda stage, group, prefix, *_: ran.append(
-        (pathlib.Path(group[0]).stem, bool(prefix))))
-    stages = [parallel_tests.Stage(name, tmp_path) for name in ('unit', 'functional', 'integration')]
-    parallel_tests.run_all(stages, 1, 1, [])
-    assert [name for name, _nice in ran if name in ('test_c', 'test_d')] == ['test_d', 'test_c']
-    assert [name for name, _nice in ran if name in ('test_a', 'test_b')] == ['test_b', 'test_a']
-    assert {name for name, is_nice in ran if is_nice} == {'test_a', 'test_b'}
+    monkeypatch.setattr(parallel_tests.Stage, 'run', lambda stage, group, *_: ran.append(pathlib.Path(group[0]).stem))
+    parallel_tests.run_all([parallel_tests.Stage(name, tmp_path) for name in ('unit', 'integration')], 1, 1, [])
+    assert ran == ['test_b', 'test_a', 'test_d', 'test_c']
 
 
 def test_a_directory_is_a_group_and_a_large_one_is_cut(tmp_path):

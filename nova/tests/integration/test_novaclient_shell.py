@@ -58,7 +58,9 @@ COMMANDS = (
     ('instance-action-list one', None), ('instance-action one {request}', None),
     ('server-group-create apart anti-affinity', None), ('server-group-list', None), ('server-group-get {group}', None),
     ('server-group-delete {group}', None),
-    ('aggregate-create fast here', None), ('aggregate-list', None), ('aggregate-show fast', None),
+    # The one with hosts has no zone: a host with servers does not change its own, and `one` may be on any.
+    ('aggregate-create slow here', None), ('aggregate-delete slow', None),
+    ('aggregate-create fast', None), ('aggregate-list', None), ('aggregate-show fast', None),
     ('aggregate-set-metadata fast ssd=true', None), ('aggregate-add-host fast third', None),
     ('aggregate-cache-images fast {image}', None), ('aggregate-update --name quick fast', None),
     ('aggregate-remove-host quick third', None), ('aggregate-delete quick', None),

@@ -54,7 +54,9 @@ COMMANDS = (
     ('server add fixed ip one other', None), ('server remove fixed ip one {fixed_ip}', None),
     ('server group create --policy anti-affinity apart', None), ('server group list', None),
     ('server group show apart', None), ('server group delete apart', None),
-    ('aggregate create --zone here fast', None), ('aggregate set --property ssd=true fast', None),
+    # The one with hosts has no zone: a host with servers does not change its own, and `one` may be on any.
+    ('aggregate create --zone here slow', None), ('aggregate delete slow', None),
+    ('aggregate create fast', None), ('aggregate set --property ssd=true fast', None),
     ('aggregate add host fast third', None), ('aggregate show fast', None), ('aggregate list --long', None),
     ('aggregate cache image fast guest', None), ('aggregate unset --property ssd fast', None),
     ('aggregate remove host fast third', None), ('aggregate delete fast', None),

@@ -34,6 +34,11 @@ class RequestContext(oslo_context.RequestContext):
         # Open transactions of this context, by database; see nova.db.session.
         self.db_transactions = {}
 
+    @property
+    def cell_uuid(self):
+        """UUID of the cell; None for the configured one."""
+        return self.cell.uuid if self.cell is not None else None
+
     def to_dict(self):
         values = super().to_dict()
         values.update({name: getattr(self, name) for name in _OWN})

@@ -25,29 +25,42 @@ class API(power.PowerVerbs, delete.DeleteVerbs, state.StateVerbs, consoles.Conso
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
-    def get(self, context, instance_uuid, with_=(), read_deleted='no'):
+    def get(self, context, instance_uuid, with_=(), deleted_too=False):
         """A server that the caller may see.  Raises InstanceNotFound for others' too: they do not exist for him."""
         if not uuidutils.is_uuid_like(instance_uuid):
             raise exception.InstanceNotFound(instance_id=instance_uuid)
-        cell = objects.InstanceMapping.cell_of(context, instance_uuid)
         try:
-            instance = self._get_in(context, cell, instance_uuid, with_, read_deleted)
+            instance = self._find(context, instance_uuid, with_)
         except exception.InstanceNotFound:
-            # Given to a cell since we looked?
-            now = objects.InstanceMapping.cell_of(context, instance_uuid)
-            if (now and now.uuid) == (cell and cell.uuid):
+            if not deleted_too:
                 raise
-            instance = self._get_in(context, now, instance_uuid, with_, read_deleted)
+            # In which cell a deleted one was is recorded nowhere else.
+            instance = lookup.find(context, lambda in_cell: self._deleted(in_cell, instance_uuid, with_))
         if not context.can_see(instance.project_id):
             raise exception.InstanceNotFound(instance_id=instance_uuid)
         return instance
 
     @staticmethod
-    def _get_in(context, cell, uuid, with_, read_deleted):
-        with nova_context.target_cell(context, cell) as in_cell:
-            in_cell.read_deleted = read_deleted
-            instance = objects.Instance.get_by_uuid(in_cell, uuid, with_=with_)
-            in_cell.read_deleted = 'no'
+    def _find(context, uuid, with_):
+        """In the cell that the mapping names; and again, when the server was given to another since."""
+        def get_in(cell):
+            with nova_context.target_cell(context, cell) as in_cell:
+                return objects.Instance.get_by_uuid(in_cell, uuid, with_=with_)
+
+        cell = objects.InstanceMapping.cell_of(context, uuid)
+        try:
+            return get_in(cell)
+        except exception.InstanceNotFound:
+            now = objects.InstanceMapping.cell_of(context, uuid)
+            if now is cell:
+                raise
+            return get_in(now)
+
+    @staticmethod
+    def _deleted(in_cell, uuid, with_):
+        in_cell.read_deleted = 'yes'
+        instance = objects.Instance.get_by_uuid(in_cell, uuid, with_=with_)
+        in_cell.read_deleted = 'no'
         return instance
 
     @staticmethod

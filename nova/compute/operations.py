@@ -297,7 +297,7 @@ def fault_of(exc, host, text=None):
 
 def order_key(context, action_id):
     """(the cell's UUID or None, the order's number there): what orders of all cells are told apart by."""
-    return context.cell and context.cell.uuid, action_id
+    return context.cell_uuid, action_id
 
 
 def run(host, context, action_id, event, body):

@@ -74,8 +74,9 @@ class _Move:
 
     def __init__(self, context, action, cell):
         self.context, self.action, self.cell = context, action, cell
-        with nova_context.target_cell(context, cell) as self.there:
-            self.is_there = False
+        with nova_context.target_cell(context, cell) as there:
+            self.there = there
+        self.is_there = False
 
     def give(self, order, values, details):
         with db.session.writer(self.context) as here:

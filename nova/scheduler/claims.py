@@ -18,9 +18,8 @@ def make(context, choices, migration_uuid='', group=None, limits_of=lambda host:
     by_cell = collections.defaultdict(dict)
     cells = {}
     for uuid, choice in choices.items():
-        cell = choice.host.cell
-        key = cell.uuid if cell is not None else None
-        cells[key] = cell
+        key = choice.host.cell_uuid
+        cells[key] = choice.host.cell
         by_cell[key][uuid] = choice
     made = set()
     for key, chosen in by_cell.items():

@@ -68,7 +68,7 @@ def explain_server(context, instance_uuid, hosts=None):
     with nova_context.target_cell(context, cell) as cell_context:
         held = objects.ClaimList.get_by_instances(cell_context, [instance_uuid])
     by_id = {host.compute_node_id: host for host in hosts.get_all_host_states()
-             if (host.cell.uuid if host.cell is not None else None) == (cell.uuid if cell is not None else None)}
+             if host.cell_uuid == cell_context.cell_uuid}
     for claim in held:
         if claim.compute_node_id in by_id:
             by_id[claim.compute_node_id].give_back(

@@ -46,6 +46,8 @@ class HostState:
         self.host = host
         self.nodename = node
         self.cell = cell
+        #: None: the configured cell.
+        self.cell_uuid = cell.uuid if cell is not None else None
         self.service = None
         self.aggregates = []
         self.availability_zone = CONF.default_availability_zone

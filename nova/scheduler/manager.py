@@ -165,7 +165,7 @@ class Decision:
     def _selection(host, is_claimed, placement=None):
         return objects.Selection(host=host.host, node=host.nodename, compute_node_id=host.compute_node_id,
                                  compute_node_uuid=host.uuid, availability_zone=host.availability_zone,
-                                 cell_uuid=host.cell.uuid if host.cell is not None else None, claimed=is_claimed,
+                                 cell_uuid=host.cell_uuid, claimed=is_claimed,
                                  limits=dict(host.limits),
                                  placement=placement.to_dict() if placement is not None else None)
 

@@ -134,7 +134,7 @@ def restrict(hosts, request, diagnosis):
         ('requested_destination', request.destination_node, NOT_FORCED,
          lambda host: host.nodename == request.destination_node),
         ('cell', request.source, OTHER_CELL,
-         lambda host: (host.cell.uuid if host.cell is not None else None) == request.source['cell']),
+         lambda host: host.cell_uuid == request.source['cell']),
     ]
     for name, is_given, refusal, passes in tests:
         if is_given:

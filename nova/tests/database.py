@@ -6,6 +6,7 @@ import functools
 import pathlib
 
 import sqlalchemy as sa
+from oslo_utils import uuidutils
 
 from nova import context as nova_context
 from nova import db, objects
@@ -48,6 +49,15 @@ def database(directory):
         session.dispose()
         CONF.clear_override('state_path')
         cell.forget_cache()
+
+
+def second_cell(directory, name='far'):
+    """The mapping of a cell with a database of its own, made there, with all tables and nothing in them."""
+    url = f'sqlite:///{directory}/{name}.sqlite'
+    db.main.base.Base.metadata.create_all(session.engine(url))
+    mapping = objects.CellMapping(admin(), uuid=uuidutils.generate_uuid(), name=name, database_connection=url)
+    mapping.create()
+    return mapping
 
 
 class Statements(list):

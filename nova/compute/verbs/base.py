@@ -25,7 +25,7 @@ def in_cell(method):
             return method(self, known, instance, *args, **kwargs)
         except exception.InstanceNotFound:
             cell = objects.InstanceMapping.cell_of(context, instance.uuid)
-            if (cell and cell.uuid) == (known.cell and known.cell.uuid):
+            if cell is known.cell:
                 raise
         with nova_context.target_cell(known, cell) as found:
             instance._context = found

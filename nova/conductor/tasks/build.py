@@ -109,7 +109,7 @@ def _hand_over(op, spec, selections):
               'vm_state': vm_states.BUILDING, 'task_state': build.first_state(op)}
     order, details = ('nova-compute', chosen.host, 'build_and_run_instance'), f'Chose {chosen.host}'
     action_id = op.action.id
-    if chosen.cell_uuid == (op.context.cell and op.context.cell.uuid):
+    if chosen.cell_uuid == op.context.cell_uuid:
         op.hand_over(*order, values=values, details=details)
     else:
         cell = objects.CellMapping.get_by_uuid(op.context, chosen.cell_uuid)

@@ -25,7 +25,7 @@ def spec_of(op, flavor=None):
     spec.availability_zone = op.instance.pinned_availability_zone or None
     spec.force_hosts, spec.force_nodes, spec.ignore_hosts = [], [], []
     spec.retry = None
-    spec.requested_destination = {'cell': op.context.cell and op.context.cell.uuid}
+    spec.requested_destination = {'cell': op.context.cell_uuid}
     return spec
 
 

@@ -105,16 +105,12 @@ class TestList:
             names({'name': '('})
 
     def test_two_cells_are_one_list(self, database, tmp_path):
-        other = make.session.engine(f'sqlite:///{tmp_path}/other.sqlite')
-        make.db.main.base.Base.metadata.create_all(other)
-        objects.CellMapping(make.admin(), uuid='00000000-0000-0000-0000-000000000002', name='two',
-                            database_connection=str(other.url)).create()
+        cell = make.second_cell(tmp_path)
         size = make.flavor()
         made = []
         for index in range(6):
             (server,), _ = make.servers(size=size, name=f's{index}')
             made.append(server.uuid)
-        cell = objects.CellMappingList.get_all(make.admin())[0]
         move_to(cell, made[1::2])
         found, down, marker = [], [], None
         while True:

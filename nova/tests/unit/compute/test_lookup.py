@@ -32,10 +32,7 @@ def near(database):
 @pytest.fixture
 def far(near, tmp_path):
     """A cell with a database of its own, and the hosts far1 and far2."""
-    url = f'sqlite:///{tmp_path}/far.sqlite'
-    db.main.base.Base.metadata.create_all(session.engine(url))
-    cell = objects.CellMapping(make.admin(), uuid=uuidutils.generate_uuid(), name='far', database_connection=url)
-    cell.create()
+    cell = make.second_cell(tmp_path)
     for host in ('far1', 'far2'):
         add_host(there(cell), host)
     return cell

@@ -278,11 +278,7 @@ class TestJanitor:
         server = make.server()
         with session.api_writer(make.admin()) as conn:
             db.mappings.update_instance(conn, server.uuid, {'created_at': self.long_ago})
-        far = f'sqlite:///{tmp_path}/far.sqlite'
-        db.main.base.Base.metadata.create_all(session.engine(far))
-        cell = objects.CellMapping(make.admin(), uuid='00000000-0000-0000-0000-000000000002', name='far',
-                                   database_connection=far)
-        cell.create()
+        make.second_cell(tmp_path)
         assert list(objects.cell.in_each(make.admin(), lambda in_cell: janitor.sweep(None, in_cell))) == []
         assert objects.Quotas.server_usage(make.admin(), 'project')['instances'] == 1
         assert objects.RequestSpec.get_by_instance_uuid(make.admin(), server.uuid).instance_uuid == server.uuid

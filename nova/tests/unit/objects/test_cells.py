@@ -17,12 +17,7 @@ from nova.tests.unit.compute import test_create
 @pytest.fixture
 def far(database, tmp_path):
     """A cell with a database of its own."""
-    engine = session.engine(f'sqlite:///{tmp_path}/far.sqlite')
-    db.main.base.Base.metadata.create_all(engine)
-    cell = objects.CellMapping(make.admin(), uuid=uuidutils.generate_uuid(), name='far',
-                               database_connection=str(engine.url))
-    cell.create()
-    return cell
+    return make.second_cell(tmp_path)
 
 
 def test_the_servers_of_a_disabled_cell_go_on(far):

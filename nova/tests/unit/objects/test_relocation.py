@@ -36,11 +36,7 @@ def site(request, database, tmp_path):
 @pytest.fixture
 def far(site, tmp_path):
     """A cell with a host that has room."""
-    engine = session.engine(f'sqlite:///{tmp_path}/far.sqlite')
-    db.main.base.Base.metadata.create_all(engine)
-    cell = objects.CellMapping(make.admin(), uuid=uuidutils.generate_uuid(), name='far',
-                               database_connection=str(engine.url))
-    cell.create()
+    cell = make.second_cell(tmp_path)
     with session.writer(there(cell)) as conn:
         db.compute_nodes.insert(conn, {'uuid': uuidutils.generate_uuid(), 'host': 'far1', 'hypervisor_hostname': 'far1',
                                        'supported_hv_specs': [], 'vcpus': 8, 'memory_mb': 8192, 'local_gb': 100})

@@ -3,8 +3,6 @@
 
 import hashlib
 
-from oslo_utils import uuidutils
-
 from nova import exception, objects
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute.servers.views import micros
@@ -12,7 +10,6 @@ from nova.api.openstack.microversions import Since
 from nova.api.openstack.schema import Limit, Query, Text, Timestamp
 from nova.api.openstack.view import SHOW, Field, Table
 from nova.compute import api as compute_api
-from nova.compute import lookup
 from nova.policy import ADMIN, READER, Rule
 
 EVENTS = Rule('os-instance-actions:events', ADMIN)
@@ -51,15 +48,6 @@ VIEW = Table(
 )
 
 
-def _deleted(in_cell, server_id):
-    in_cell.read_deleted = 'yes'
-    server = objects.Instance.get_by_uuid(in_cell, server_id)
-    in_cell.read_deleted = 'no'
-    if not in_cell.can_see(server.project_id):
-        raise exception.InstanceNotFound(instance_id=server_id)
-    return server
-
-
 class InstanceActions(wsgi.Resource):
     """What was done with a server."""
 
@@ -69,13 +57,7 @@ class InstanceActions(wsgi.Resource):
         self.compute = compute_api.API()
 
     def _server(self, context, server_id, deleted_too):
-        try:
-            return self.compute.get(context, server_id)
-        except exception.InstanceNotFound:
-            if not deleted_too or not uuidutils.is_uuid_like(server_id):
-                raise
-        # In which cell a deleted one was is recorded nowhere else.
-        return lookup.find(context, lambda in_cell: _deleted(in_cell, server_id))
+        return self.compute.get(context, server_id, deleted_too=deleted_too)
 
     @wsgi.get(query=QUERY, view=VIEW.many('instanceActions', links='links', marker='request_id', since='2.58'),
               policy=Rule('os-instance-actions:list', READER), flags=(Since('2.21', 'deleted_too'),),

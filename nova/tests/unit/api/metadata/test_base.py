@@ -62,12 +62,9 @@ def test_each_address_of_a_server_is_told_its_own(give, network):
 
 
 def test_a_server_of_another_cell_is_found_by_its_id(database, tmp_path):
-    other = databases.session.engine(f'sqlite:///{tmp_path}/other.sqlite')
-    databases.db.main.base.Base.metadata.create_all(other)
-    objects.CellMapping(databases.admin(), uuid='00000000-0000-0000-0000-000000000002', name='two',
-                        database_connection=str(other.url)).create()
+    cell = databases.second_cell(tmp_path)
     server = databases.server()
-    test_create.move_to(objects.CellMappingList.get_all(databases.admin())[0], [server.uuid])
+    test_create.move_to(cell, [server.uuid])
     assert base.Cache().by_id(server.uuid).instance.uuid == server.uuid
 
 

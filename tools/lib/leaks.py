@@ -93,12 +93,14 @@ def loops():
 
 
 def domains():
-    """Of this machine's own libvirtd, where there is one; those of our hosts are their processes."""
-    if not os.path.exists('/run/libvirt/libvirt-sock'):
-        return
-    for name in _lines('virsh', '-c', 'qemu:///system', 'list', '--all', '--name'):
-        if name.startswith('instance-'):
-            yield f'domain {name}'
+    """Of this machine's own libvirtd; those of our hosts are their processes.
+
+    Where it does not run, a definition still counts: who starts it next has the domain.
+    """
+    names = {path.stem for path in _entries('/etc/libvirt/qemu')}
+    if os.path.exists('/run/libvirt/libvirt-sock'):
+        names.update(_lines('virsh', '-c', 'qemu:///system', 'list', '--all', '--name'))
+    yield from (f'domain {name}' for name in sorted(names) if name.startswith('instance-'))
 
 
 def directories():

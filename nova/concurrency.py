@@ -80,6 +80,13 @@ def _init_service_backend():
     backend.init_backend(backend.BackendType.EVENTLET)
 
 
+def forked():
+    """To be called in the child of a fork that nobody else told the library of: it must not wait on what the parent
+    waits on."""
+    if is_patched():
+        eventlet.hubs.use_hub()
+
+
 def is_patched():
     """Whether this process runs on green threads."""
     return eventlet.patcher.is_monkey_patched('socket')

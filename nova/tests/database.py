@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import pathlib
+import secrets
 
 import sqlalchemy as sa
 from oslo_utils import uuidutils
@@ -20,15 +21,21 @@ from nova.objects import cell
 def _empty():
     """The bytes of a SQLite database with all tables, made from the models."""
     with sa.create_engine('sqlite://').begin() as conn:
-        _make_tables(conn)
+        make_tables(conn)
         return conn.connection.driver_connection.serialize()
 
 
-def _make_tables(bind):
+def make_tables(bind):
+    """Make all tables, of both sets, with an engine or a connection."""
     bases = {family.base.Base for package in ('main', 'api') for family in db.families(package)
              if hasattr(family, 'base')}
     for base in bases:
         base.metadata.create_all(bind)
+
+
+def make_file(path):
+    """Make a SQLite database with all tables and nothing in them."""
+    path.write_bytes(_empty())
 
 
 @contextlib.contextmanager
@@ -40,15 +47,45 @@ def database(directory):
     try:
         file = pathlib.Path(sa.make_url(url).database)
         if not url.startswith('sqlite'):
-            _make_tables(session.engine(url))
+            make_tables(session.engine(url))
         elif not file.exists():     # another process of the test may have made it
-            file.write_bytes(_empty())
+            make_file(file)
         cell.forget_cache()
         yield url
     finally:
         session.dispose()
         CONF.clear_override('state_path')
         cell.forget_cache()
+
+
+@contextlib.contextmanager
+def on_server(server, name):
+    """A database of our own on a database server, with nothing in it; its URL.
+
+    :param server: the URL of the server.
+    :param name: how the database's name begins.
+    """
+    url = sa.make_url(server)
+    name = f'{name}_{secrets.token_hex(4)}'
+    engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
+
+    def execute(statement):
+        with engine.connect() as connection:
+            connection.execute(sa.text(statement))
+    execute(f'CREATE DATABASE {name}')
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        execute(f'DROP DATABASE {name}' + (' WITH (FORCE)' if url.get_backend_name() == 'postgresql' else ''))
+        engine.dispose()
+
+
+def empty(url):
+    """Remove what is in the tables of a database.  Making them takes longer than most tests."""
+    with session.engine(url).begin() as connection:
+        for base in (db.api.base.Base, db.main.base.Base):
+            for table in reversed(base.metadata.sorted_tables):
+                connection.execute(table.delete())
 
 
 def second_cell(directory, name='far'):

@@ -12,6 +12,7 @@ Everything is below one temporary directory, and is gone afterwards.
 import atexit
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -25,11 +26,13 @@ import tempfile
 import time
 
 import requests
+import sqlalchemy
 
 from nova.api.openstack import microversions
+from nova.tests import forkserver
 from nova.tests.functional import coverage_recorder
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = forkserver.ROOT
 IMAGE_ID = '11111111-1111-1111-1111-111111111111'
 LATEST = microversions.text(microversions.MAX)
 #: The database server and the broker of sites whose daemons are separate.
@@ -48,6 +51,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@functools.cache
+def _engine(url, **options):
+    """To look into a database, whose server may be away meanwhile.  Making one takes longer than most queries."""
+    return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **options)
+
+
 @contextlib.contextmanager
 def _template():
     """The directory of the template of sites, locked."""
@@ -61,15 +70,19 @@ def _template():
 
 
 def wait_for(condition, what, timeout_s=30, every_s=0.05):
-    """Wait until `condition()` is true and return its value; fails with `what` after the timeout."""
-    until = time.monotonic() + timeout_s
+    """Wait until `condition()` is true and return its value; fails with `what` after the timeout.
+
+    :param every_s: how often to ask at first; then ever less often, since who asks takes time from who is asked.
+    """
+    since = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > until:
+        waited_s = time.monotonic() - since
+        if waited_s > timeout_s:
             raise AssertionError(f'{what}: not within {timeout_s} s')
-        time.sleep(every_s)
+        time.sleep(max(every_s, min(waited_s / 10, 0.5)))
 
 
 class Client:
@@ -83,6 +96,8 @@ class Client:
     def __init__(self, cloud, token='admin:demo', version=LATEST):
         self.cloud, self.token, self.version = cloud, token, version
         self.http = requests.Session()
+        # Nobody is between; to look whether there is takes longer than to ask.
+        self.http.trust_env = False
 
     def call(self, method, path, body=None, version=None, headers=None, **kwargs):
         url = path if path.startswith('http') else self.cloud.endpoint + path
@@ -269,13 +284,17 @@ class Cloud:
     def start(self, binary, config=None, name=None, prefix=()):
         """Start a daemon; `name` tells two of the same binary apart, `prefix` is a command that it runs under."""
         module = binary.removeprefix('nova-').replace('-', '_')
-        log = (self.directory / 'log' / f'{name or binary}.out').open('ab')
-        self.processes[name or binary] = subprocess.Popen(
-            [*prefix, sys.executable, '-W', 'ignore', '-c', (f'import sys; from nova.cmd.{module} import main; '
-             f'{coverage_recorder.in_daemon(module)}sys.argv[0] = {binary!r}; sys.exit(main())'),
-             '--config-file', str(config or self.config)],
-            cwd=ROOT, stdout=log, stderr=log, env={**os.environ, 'PYTHONPATH': str(ROOT)}, start_new_session=True)
-        log.close()
+        code = (f'import sys; from nova.cmd.{module} import main; {coverage_recorder.in_daemon(module)}'
+                f'sys.argv[0] = {binary!r}; sys.exit(main())')
+        words = ('--config-file', str(config or self.config))
+        with (self.directory / 'log' / f'{name or binary}.out').open('ab') as log:
+            if prefix:
+                process = subprocess.Popen(
+                    [*prefix, sys.executable, '-W', 'ignore', '-c', code, *words], cwd=ROOT, stdout=log, stderr=log,
+                    env={**os.environ, 'PYTHONPATH': str(ROOT)}, start_new_session=True)
+            else:
+                process = forkserver.Process(code, *words, stdout=log, stderr=log)
+        self.processes[name or binary] = process
 
     def stop(self, name, timeout_s=20):
         """Stop with SIGTERM as an operator would; with SIGKILL what does not stop."""
@@ -335,32 +354,22 @@ class Cloud:
 
     def manage(self, *words, check=True):
         """nova-manage, with this site's configuration; its output."""
-        return self._run_python('from nova.cmd.manage import main; sys.argv[0] = "nova-manage"; sys.exit(main())',
-                                '--config-file', str(self.config), *words, check=check)
-
-    def manage_all(self, *commands):
-        """Several commands of nova-manage, without blanks in their words, in one process: its start takes longest."""
-        self._run_python(
-            'import json; from nova.cmd.manage import main; '
-            'sys.exit(next((code for code in map(main, json.loads(sys.argv[1])) if code), 0))',
-            json.dumps([[f'--config-file={self.config}', *command.split()] for command in commands]))
-
-    @staticmethod
-    def _run_python(code, *words, check=True):
-        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', f'import sys; {code}', *words], cwd=ROOT,
-                              capture_output=True, text=True, check=False, timeout=120)
+        done = forkserver.nova_manage('--config-file', self.config, *words)
         assert not check or done.returncode == 0, f'{" ".join(words)}: {done.stdout}{done.stderr}'
         return done.stdout
 
+    def manage_all(self, *commands):
+        """Several commands of nova-manage, without blanks in their words, in one process: its start takes longest."""
+        done = forkserver.run(
+            'import json, sys; from nova.cmd.manage import main; '
+            'sys.exit(next((code for code in map(main, json.loads(sys.argv[1])) if code), 0))',
+            json.dumps([[f'--config-file={self.config}', *command.split()] for command in commands]))
+        assert done.returncode == 0, f'{"; ".join(commands)}: {done.stdout}{done.stderr}'
+
     def sql(self, statement):
         """Rows of a query straight from the database."""
-        import sqlalchemy
-        engine = sqlalchemy.create_engine(self.database)
-        try:
-            with engine.connect() as conn:
-                return conn.execute(sqlalchemy.text(statement)).mappings().all()
-        finally:
-            engine.dispose()
+        with _engine(self.database).connect() as conn:
+            return conn.execute(sqlalchemy.text(statement)).mappings().all()
 
     def leaks(self):
         """What is held though no server is there for it: claims, addresses, usage; empty is right."""
@@ -383,14 +392,9 @@ class Cloud:
     # Servers of the site ----------------------------------------------------------------------------------------------
 
     def _admin_sql(self, statement):
-        import sqlalchemy
         url = self._server_url + ('/postgres' if 'postgres' in self._server_url else '/') + self.query
-        engine = sqlalchemy.create_engine(url, isolation_level='AUTOCOMMIT')
-        try:
-            with engine.connect() as conn:
-                conn.execute(sqlalchemy.text(statement))
-        finally:
-            engine.dispose()
+        with _engine(url, isolation_level='AUTOCOMMIT').connect() as conn:
+            conn.execute(sqlalchemy.text(statement))
 
     def _create_database(self):
         if self._server_url:

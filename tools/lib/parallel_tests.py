@@ -2,8 +2,8 @@
 """Run the tests of some stages (directories of nova/tests) in several processes, a group of files in each.
 
 pytest-xdist cannot: its workers talk through threads, and hang as soon as a test module replaces these by green ones.
-Here every group is a pytest of its own.  Groups follow from the tree only, never from the number of processes, so what
-shares a process is always the same.
+Here every group is a pytest of its own, in a process that need not import what all of them do.  Groups follow from the
+tree only, never from the number of processes, so what shares a process is always the same.
 
 One stage comes after the other, but no process waits for the end of a stage.
 
@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from xml.sax import saxutils
+
+from nova.tests import forkserver
 
 TESTS = pathlib.Path('nova/tests')
 #: Variables that only one stage gets: what the others ask of the API does not count as tested.
@@ -107,16 +109,19 @@ def run(group, reports, timeout_s, arguments, environ=None):
     """Run one group; returns (its name, exit status, what it printed)."""
     name, paths = group
     report = reports / (re.sub(r'\W+', '-', name).strip('-') + '.xml')
-    command = [sys.executable, '-m', 'pytest', '-q', '--junit-xml', report, *arguments, *paths]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-                               start_new_session=True, env=environ)
-    try:
-        output, _ = process.communicate(timeout=timeout_s)
-        status = process.returncode
-    except subprocess.TimeoutExpired:
-        # The daemons that it started are in its group of processes.
-        os.killpg(process.pid, 9)
-        output, status = process.communicate()[0] + f'\nstill not finished after {timeout_s} s', 124
+    with tempfile.TemporaryFile() as printed:
+        process = forkserver.Process('import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))', '-q', '--junit-xml',
+                                     report, *arguments, *paths, stdout=printed, stderr=printed, environ=environ,
+                                     world='tests')
+        try:
+            status, end = process.wait(timeout_s), ''
+        except subprocess.TimeoutExpired:
+            # What it started is in its group of processes, or ends with it.
+            os.killpg(process.pid, 9)
+            process.wait()
+            status, end = 124, f'\nstill not finished after {timeout_s} s'
+        printed.seek(0)
+        output = printed.read().decode(errors='replace') + end
     if not report.exists() and status not in (0, 5):
         # Who counts the reports finds one failure in it, and does not take it for a group without tests.
         report.write_text(f'<testsuites><testsuite><testcase classname="group" name={saxutils.quoteattr(name)}>'
@@ -150,7 +155,8 @@ def main():
     parser.add_argument('--timeout', type=int, default=1200, help='seconds after which a group is taken for stuck')
     own, *rest = _split(sys.argv[1:], '--')
     args = parser.parse_args(own, argparse.Namespace(arguments=rest[0] if rest else []))
-    with tempfile.TemporaryDirectory(prefix='nova-template-') as os.environ['NOVA_TEST_TEMPLATE']:
+    with tempfile.TemporaryDirectory(prefix='nova-template-') as os.environ['NOVA_TEST_TEMPLATE'], \
+            forkserver.serving(*forkserver.WORLDS):
         stages = [Stage(name, args.reports) for name in args.stages]
         for stage in stages:
             stage.prepare()

@@ -14,7 +14,7 @@ import yaml
 
 from nova.cmd import manage
 from nova.objects import cell as cells
-from nova.tests import harness
+from nova.tests import forkserver, harness
 from nova.tests.functional import sites
 
 COMMANDS = [(category, command) for category, module in manage.categories().items() for command in module.COMMANDS]
@@ -22,10 +22,7 @@ COMMANDS = [(category, command) for category, module in manage.categories().item
 
 def call(cloud, *words):
     """(exit status, stdout, stderr)"""
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', 'import sys; from nova.cmd.manage import main; sys.exit(main())',
-         '--config-file', str(cloud.config), *words], cwd=harness.ROOT, capture_output=True, text=True, timeout=120,
-        check=False)
+    done = forkserver.nova_manage('--config-file', cloud.config, *words)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -48,8 +45,8 @@ print(json.dumps(done))
 def several(cloud, commands):
     """[(exit status, stdout, stderr)] of commands."""
     commands = [['--config-file', str(cloud.config), *words] for words in commands]
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', _SEVERAL, json.dumps(commands)], cwd=harness.ROOT,
-                          capture_output=True, text=True, timeout=120, check=True)
+    done = forkserver.run(_SEVERAL, json.dumps(commands))
+    done.check_returncode()
     return json.loads(done.stdout)
 
 

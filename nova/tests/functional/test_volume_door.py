@@ -3,17 +3,13 @@
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import openstack
 import pytest
 import requests
 
-from nova.tests import harness, standalone
+from nova.tests import forkserver, harness, standalone
 
-BIN = pathlib.Path(sys.executable).parent
 PEOPLE = {'root': standalone.user('admin'), 'alice': standalone.user('member'), 'rita': standalone.user('reader'),
           'bob': standalone.user('member', project='other')}
 
@@ -23,10 +19,8 @@ class Site:
         self.cloud = cloud
 
     def openstack(self, *words, user='alice', as_json=False):
-        done = subprocess.run(
-            [BIN / 'openstack', '--os-cloud', user, *words, *(('-f', 'json') if as_json else ())], text=True,
-            capture_output=True, check=False, timeout=120,
-            env={**os.environ, 'OS_CLIENT_CONFIG_FILE': str(self.cloud.clouds), 'OS_COMPUTE_API_VERSION': '2.96'})
+        done = forkserver.openstack('--os-cloud', user, *words, *(('-f', 'json') if as_json else ()),
+                                    OS_CLIENT_CONFIG_FILE=str(self.cloud.clouds), OS_COMPUTE_API_VERSION='2.96')
         assert done.returncode == 0, f'{words}: {done.stdout}{done.stderr}'
         return json.loads(done.stdout) if as_json else done.stdout
 

@@ -4,10 +4,8 @@
 import configparser
 import json
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 
 import openstack
 import pytest
@@ -16,12 +14,11 @@ from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider
 from novaclient import client as novaclient
 
-from nova.tests import harness
+from nova.tests import forkserver, harness
 
 #: For the order of the groups of tests.
 TAKES_S = 130
 
-BIN = pathlib.Path(sys.executable).parent
 TOOLS = harness.ROOT / 'tools' / 'neighbours'
 
 
@@ -32,11 +29,8 @@ class Site:
         self.cloud, self.directory = cloud, directory
 
     def openstack(self, *words, user='member', check=True):
-        done = subprocess.run(
-            [BIN / 'openstack', '--os-cloud', f'neighbours-{user}', *words], capture_output=True, text=True,
-            check=False, timeout=120,
-            env={**os.environ, 'OS_CLIENT_CONFIG_FILE': str(self.directory / 'clouds.yaml'),
-                 'OS_COMPUTE_API_VERSION': '2.96'})
+        done = forkserver.openstack('--os-cloud', f'neighbours-{user}', *words, OS_COMPUTE_API_VERSION='2.96',
+                                    OS_CLIENT_CONFIG_FILE=str(self.directory / 'clouds.yaml'))
         assert not check or done.returncode == 0, f'{words}: {done.stdout}{done.stderr}'
         return done.stdout
 

@@ -67,7 +67,8 @@ class TestBoot(LinuxCase):
         server = self.make_server(self.upload_guest('root.raw', 'ami'), memory_mb=128, root_gb=0,
                                   kernel_id=self.upload_guest('vmlinuz', 'aki'),
                                   ramdisk_id=self.upload_guest('initrd', 'ari'),
-                                  properties={'os_command_line': 'console=ttyS0 quiet mitigations=off'})
+                                  properties={'os_command_line': 'console=ttyS0 quiet mitigations=off nokaslr '
+                                                                 'cryptomgr.notests'})
         self.spawn(server)
         self.line(self.wait_until_ready(server), 'disk vda')
 

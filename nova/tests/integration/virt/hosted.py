@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+from nova.tests import forkserver
 from nova.tests.integration import libvirt_host
 from nova.tests.integration.virt import base
 
@@ -34,7 +35,8 @@ class HostCase(unittest.TestCase):
         done = self.host.exec(
             [sys.executable, '-W', 'ignore', '-m', f'{PACKAGE}.inside', f'{PACKAGE}.{module}'], check=False,
             timeout=timeout, cwd=ROOT,
-            env={**os.environ, 'PYTHONPATH': str(ROOT), 'NOVA_TEST_DIRECTORY': self.host.root, **environment})
+            env={**forkserver.without_servers(os.environ), 'PYTHONPATH': str(ROOT),
+                 'NOVA_TEST_DIRECTORY': self.host.root, **environment})
         self.assertEqual(0, done.returncode, f'\n{done.stdout[-4000:]}\n{done.stderr[-12000:]}')
         self.assertEqual([], self.host.domains())
         self.assertEqual([base.BRIDGE], self.host.taps())

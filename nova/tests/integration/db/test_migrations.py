@@ -2,13 +2,12 @@
 """The migrations on MariaDB and PostgreSQL; both sets in one database."""
 
 import os
-import secrets
 
 import pytest
-import sqlalchemy as sa
 
 from nova.conf import CONF
 from nova.db import migration
+from nova.tests import database as databases
 
 SERVERS = {'mysql': os.environ.get('NOVA_TEST_MYSQL', 'mysql+pymysql://root@127.0.0.1/mysql'),
            'postgresql': os.environ.get('NOVA_TEST_POSTGRESQL', 'postgresql+psycopg2://postgres@127.0.0.1/postgres')}
@@ -17,15 +16,8 @@ SERVERS = {'mysql': os.environ.get('NOVA_TEST_MYSQL', 'mysql+pymysql://root@127.
 @pytest.fixture(params=sorted(SERVERS))
 def url(request):
     CONF([], default_config_files=[])
-    server = sa.make_url(SERVERS[request.param])
-    name = f'nova_test_{secrets.token_hex(4)}'
-    engine = sa.create_engine(server, isolation_level='AUTOCOMMIT')
-    with engine.connect() as conn:
-        conn.execute(sa.text(f'CREATE DATABASE {name}'))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as conn:
-        conn.execute(sa.text(f'DROP DATABASE {name}' + (' WITH (FORCE)' if request.param == 'postgresql' else '')))
-    engine.dispose()
+    with databases.on_server(SERVERS[request.param], 'nova_test') as made:
+        yield made
 
 
 def test_an_empty_database_gets_the_tables_of_the_models(url):

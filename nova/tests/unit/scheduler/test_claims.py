@@ -14,7 +14,8 @@ from nova.tests.unit.scheduler import world
 
 class TestClaims(world.World):
     def wanted(self, uuid, node_id, vcpus=1, memory_mb=1024, disk_gb=10, **more):
-        return {'instance_uuid': uuid, 'compute_node_id': node_id, 'host': f'h{node_id}', 'node': f'h{node_id}',
+        host = {self.h1: 'h1', self.h2: 'h2'}.get(node_id, 'h3')
+        return {'instance_uuid': uuid, 'compute_node_id': node_id, 'host': host, 'node': host,
                 'vcpus': vcpus, 'memory_mb': memory_mb, 'disk_gb': disk_gb, **more}
 
     def claim(self, uuid, node_id, **amounts):

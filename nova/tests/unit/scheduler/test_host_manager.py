@@ -266,7 +266,6 @@ class TestHostManager(world.World):
         self.addCleanup(setattr, host_manager, 'COLUMNS_FROM', host_manager.COLUMNS_FROM)
         host_manager.COLUMNS_FROM = 1
         far = self.make_database()
-        db.main.base.Base.metadata.create_all(db.session.engine(far))
         cell = objects.CellMapping(self.context, uuid=uuidutils.generate_uuid(), name='far', database_connection=far)
         cell.create()
         self.addCleanup(cell_objects.forget_cache)

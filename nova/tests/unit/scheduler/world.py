@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cell in a database of its own, with hosts, for the scheduler's tests."""
 
-import os
+import pathlib
 import tempfile
 import unittest
 
@@ -13,6 +13,7 @@ from nova.conf import CONF
 from nova.db.types import utcnow
 from nova.objects import cell as cell_objects
 from nova.scheduler import host_manager, request
+from nova.tests import database as databases
 
 
 def make_flavor(**values):
@@ -73,18 +74,16 @@ class World(unittest.TestCase):
         cell_objects.forget_cache()
         self.context = context.get_admin_context()
         self.engine = db.session.engine(db.session.main_url())
-        for package in ('main', 'api'):
-            db.families(package)
-        for base in (db.main.base.Base, db.api.base.Base):
-            base.metadata.create_all(self.engine)
         self.statements = []
         sa.event.listen(self.engine, 'before_cursor_execute', self._note)
 
     def make_database(self):
-        """URL of an empty database, which goes with the test."""
+        """URL of a database with all tables and nothing in them, which goes with the test."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        return f'sqlite:///{os.path.join(directory.name, "nova.sqlite")}'
+        file = pathlib.Path(directory.name, 'nova.sqlite')
+        databases.make_file(file)
+        return f'sqlite:///{file}'
 
     def set(self, name, value, group=None):
         CONF.set_override(name, value, group=group)

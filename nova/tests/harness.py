@@ -16,6 +16,7 @@ import functools
 import json
 import os
 import pathlib
+import random
 import secrets
 import shutil
 import signal
@@ -45,10 +46,23 @@ TEMPLATE = 'NOVA_TEST_TEMPLATE'
 DAEMONS = ('nova-conductor', 'nova-scheduler', 'nova-network', 'nova-compute', 'nova-api')
 
 
+#: Of which `free_port` chooses: no console's of a guest, and none that the kernel gives to who only connects.
+_PORTS = range(20000, 32768)
+#: Open as long as this process lives: who has the name of a port has the port.
+_port_names = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody uses, and that no other test is told of while this process lives."""
+    for port in random.sample(_PORTS, 200):
+        name = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            name.bind(f'\0nova-test-port-{port}')
+            probe.bind(('127.0.0.1', port))
+            _port_names.append(name)
+            return port
+        name.close()
+    raise AssertionError(f'no port of {_PORTS} is free')
 
 
 @functools.cache

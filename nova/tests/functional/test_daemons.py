@@ -17,15 +17,10 @@ import sqlalchemy as sa
 
 from nova import db
 from nova.conf import CONF
+from nova.tests import harness
 
 #: Seconds in which anything that can happen has happened, on a busy machine.
 SOON_S = 20
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
 
 
 class Daemon:
@@ -36,7 +31,7 @@ class Daemon:
         self.config = self.directory / 'nova.conf'
         self.write(options)
         self.output_path = self.directory / 'output'
-        self.port = free_port()
+        self.port = harness.free_port()
         with open(self.output_path, 'w') as output:
             self.process = subprocess.Popen(
                 [sys.executable, '-W', 'ignore', '-m', 'nova.tests.functional.sample_daemon', kind, '--config-file',
@@ -114,7 +109,7 @@ class ServiceTestCase(DaemonTestCase):
         self.assertNotIn('init_host', daemon.output)
 
     def test_a_broker_that_is_not_there_is_waited_for(self):
-        daemon = self.start('service', f'transport_url = rabbit://guest:guest@127.0.0.1:{free_port()}/')
+        daemon = self.start('service', f'transport_url = rabbit://guest:guest@127.0.0.1:{harness.free_port()}/')
         daemon.wait_for_line('ECONNREFUSED', times=4)
         self.assertIsNone(daemon.process.poll())
         self.assertEqual(0, daemon.end())
@@ -177,7 +172,7 @@ class ServiceTestCase(DaemonTestCase):
         daemon.wait_for_line('"message": "nova-sample is ready"')
 
     def test_monitoring_has_a_port_of_its_own(self):
-        port = free_port()
+        port = harness.free_port()
         daemon = self.start('service', f'[monitoring]\nports = nova-sample:{port}\n')
         daemon.wait_for_line('is ready')
         self.assertEqual((200, b'OK\n'), fetch(port, '/healthcheck'))
@@ -203,7 +198,7 @@ class WorkersTestCase(DaemonTestCase):
         paste = os.path.join(self.directory, 'paste.ini')
         with open(paste, 'w') as ini:
             ini.write('[app:osapi_compute]\npaste.app_factory = nova.tests.functional.sample_daemon:application\n')
-        self.port = free_port()
+        self.port = harness.free_port()
         # Nothing is sent over the transport.
         return self.start('api', f'transport_url = {transport}\nosapi_compute_listen = 127.0.0.1\n'
                                  f'osapi_compute_listen_port = {self.port}\nosapi_compute_workers = {workers}\n'

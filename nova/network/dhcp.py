@@ -24,6 +24,8 @@ LOG = log.getLogger(__name__)
 
 #: Seconds until dnsmasq must have done what it was told.
 _PATIENCE_S = 3
+#: Exit status of dnsmasq when it cannot listen, as where somebody else does.
+_NETWORK_TROUBLE = 2
 
 
 class DhcpServerFailed(exception.NovaException):
@@ -170,15 +172,24 @@ class Server:
             root.signal_dnsmasq(self.pid_file, signal.SIGTERM)
             _wait(lambda: not self.runs())
         LOG.info('Starting the DHCP server of network %s on %s', self.network['label'], self.network['bridge'])
-        try:
-            root.start_dnsmasq(options, self._socket_path)
-        except processutils.ProcessExecutionError as exc:
-            raise DhcpServerFailed(label=self.network['label'], reason=exc.stderr or exc.stdout or exc) from exc
+        self._start(options)
         write_file(self._command_file, text)
         self._command = text
         self._stale.clear()
         self._inherited = False
         return True
+
+    def _start(self, options):
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                root.start_dnsmasq(options, self._socket_path)
+                return
+            except processutils.ProcessExecutionError as exc:
+                # A process that ends has its sockets a little longer than its command line, by which we know it.
+                if exc.exit_code != _NETWORK_TROUBLE or time.monotonic() > until:
+                    raise DhcpServerFailed(label=self.network['label'], reason=exc.stderr or exc.stdout or exc) from exc
+            concurrency.sleep(0.1)
 
     def _reload(self):
         LOG.debug('The DHCP server of network %s reads its hosts again', self.network['label'])

@@ -31,8 +31,9 @@ from nova.virt import driver, fake
 from nova.virt.libvirt import imagebackend
 from nova.volume import api as volume_api
 
-#: Names the file.
+#: Names the file.  Beside it, with the suffix `MET` and the number of the plan, is one with a line for each fault met.
 PLAN = 'NOVA_TEST_FAULTS'
+MET = '.met'
 #: Seconds that a 'slow' step takes.
 SLOW_S = 2
 
@@ -74,6 +75,8 @@ def _fault_of(step):
     _counts[key] = _counts.get(key, 0) + 1
     if kind.endswith(' once') and _counts[key] > 1:
         return None
+    with open(f'{os.environ[PLAN]}{MET}{plan["number"]}', 'a', encoding='utf-8') as file:
+        file.write(f'{step}\n')
     return kind.removesuffix(' once')
 
 

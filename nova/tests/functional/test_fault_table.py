@@ -61,6 +61,10 @@ class Site:
         return {path.stem.removeprefix('guests-'): json.loads(path.read_text())
                 for path in self.cloud.directory.glob('guests-*.json')}
 
+    def has_met_fault(self):
+        """Whether the step that is to fail was come by."""
+        return self.plan.with_suffix(f'{self.plan.suffix}{faulty_driver.MET}{self.number}').exists()
+
     def settle(self, uuid):
         """Wait until no order of the server is left to do."""
         harness.wait_for(lambda: not self.rows(
@@ -317,6 +321,8 @@ def test_it_ends_as_the_table_says(site, row):
     try:
         scene.begin()
         site.settle(scene.uuid)
+        # What an order does afterwards may come yet.
+        harness.wait_for(site.has_met_fault, f'{row.step} called')
     finally:
         site.fail({})
         scene.host_returns()

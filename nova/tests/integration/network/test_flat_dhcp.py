@@ -344,6 +344,24 @@ def test_a_dhcp_server_that_died_is_started_again(site, host):
     assert site.guest(host, vif).dhcp()
 
 
+def test_a_dhcp_server_starts_when_the_one_before_has_let_go_of_its_address(site, host):
+    """A process that was killed has its sockets a little longer than its name."""
+    _, (vif,) = host.boot()
+    host.run('sh', '-c', f'kill -9 {" ".join(host.dnsmasq())}')
+    holds = host.popen(sys.executable, '-c', (
+        'import socket, time\n'
+        'with socket.socket() as held:\n'
+        '    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n'
+        '    held.bind(("0.0.0.0", 53))\n'
+        '    held.listen()\n'
+        '    print("held", flush=True)\n'
+        '    time.sleep(1)'), stdout=subprocess.PIPE, text=True)
+    with holds:
+        assert holds.stdout.readline() == 'held\n'
+        host.do('manager.setup_networks(context)')
+    assert site.guest(host, vif).dhcp()
+
+
 def test_a_network_that_is_deleted_leaves_nothing(site, host):
     host.do("firewall.sync([]); api.delete(context, network.uuid); manager.setup_networks(context)")
     assert host.devices() == []

@@ -14,7 +14,7 @@ Runs what CI runs. Stages; all of them if none is named:
                documented operation no test has used
   integration  nova/tests/integration: real RabbitMQ, MariaDB, PostgreSQL, libvirt and QEMU guests
 
-Tests run in NOVA_TEST_WORKERS processes (3: they wait as much as they compute), one stage after the other; but no process
+Tests run in NOVA_TEST_WORKERS processes (4: they wait as much as they compute), one stage after the other; but no process
 waits for the end of a stage.
 
 Installs the system packages that are missing (needs root for that), makes or updates the virtual environment (.venv,
@@ -96,7 +96,7 @@ run_together() {
     rm -f "$COVERAGE" "$REPORTS"/*/result
     ! wants integration || "$VENV/bin/python" tools/lib/leaks.py snapshot "$BEFORE" || return 1
     NOVA_API_COVERAGE=$COVERAGE "$VENV/bin/python" tools/lib/parallel_tests.py "$@" --reports "$REPORTS" \
-        --processes "${NOVA_TEST_WORKERS:-3}" -- "${pytest_arguments[@]}"
+        --processes "${NOVA_TEST_WORKERS:-4}" -- "${pytest_arguments[@]}"
 }
 
 # Whether nothing was skipped that must not be.

@@ -83,7 +83,7 @@ def _template():
         yield directory
 
 
-def wait_for(condition, what, timeout_s=30, every_s=0.05):
+def wait_for(condition, what, timeout_s=60, every_s=0.05):
     """Wait until `condition()` is true and return its value; fails with `what` after the timeout.
 
     :param every_s: how often to ask at first; then ever less often, since who asks takes time from who is asked.
@@ -142,7 +142,7 @@ class Client:
         made = self.post('/servers', {'server': request})['server']
         return self.wait(made['id'], wait) if wait else made
 
-    def wait(self, server_id, status, timeout_s=60):
+    def wait(self, server_id, status, timeout_s=120):
         """Wait until the server has the status and nothing is going on with it."""
         def there():
             server = self.get(f'/servers/{server_id}')['server']

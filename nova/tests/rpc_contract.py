@@ -19,7 +19,7 @@ from nova import context, exception, objects, rpc  # noqa: E402
 from nova.conf import CONF  # noqa: E402
 
 #: Seconds in which a message that can arrive has arrived, on a busy machine.
-SOON_S = 5
+SOON_S = 15
 
 
 class Refused(Exception):

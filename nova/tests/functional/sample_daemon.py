@@ -51,6 +51,7 @@ def application(global_conf, **local_conf):
     """Paste application: /slow takes a second, everything else answers with the worker's process id."""
     def answer(environ, start_response):
         if environ['PATH_INFO'] == '/slow':
+            say('asked')
             concurrency.sleep(1)
         body = str(os.getpid()).encode()
         start_response('200 OK', [('Content-Length', str(len(body)))])

@@ -27,7 +27,7 @@ from nova.tests import harness
 PROXIES = {'nova-novncproxy': ('vnc', 'novncproxy', 'novnc'),
            'nova-serialproxy': ('serial_console', 'serialproxy', 'serial'),
            'nova-spicehtml5proxy': ('spice', 'html5proxy', 'spice-html5')}
-SOON_S = 20
+SOON_S = 60
 
 
 class Console(socketserver.ThreadingTCPServer):

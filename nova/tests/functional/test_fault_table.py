@@ -69,7 +69,7 @@ class Site:
         """Wait until no order of the server is left to do."""
         harness.wait_for(lambda: not self.rows(
             "SELECT id FROM instance_actions WHERE instance_uuid = ? AND state <> 'done'", uuid),
-            f'the orders of server {uuid} done', timeout_s=15, every_s=0.03)
+            f'the orders of server {uuid} done', every_s=0.03)
 
     def images(self):
         return {image['id'] for image in self.root.get('/images', OLD)['images']}
@@ -204,7 +204,7 @@ class Scene:
         if not self.row.ends:
             self.root.gone(self.uuid)
             return
-        server = harness.wait_for(self._has_ended, f'an end as {self.row.ends}, not {self._seen()}', 5)
+        server = harness.wait_for(self._has_ended, f'an end as {self.row.ends}, not {self._seen()}')
         assert ('fault' in server) == (self.row.ends == 'ERROR')
         if self.row.ends == 'ERROR':
             assert server['fault']['message']
@@ -297,7 +297,7 @@ class Scene:
         if self.row.ends:
             assert self.root.call('DELETE', f'/servers/{self.uuid}').status_code == 204
         self.root.gone(self.uuid)
-        harness.wait_for(lambda: not self.site.guests(self.uuid), 'no guest left', 10)
+        harness.wait_for(lambda: not self.site.guests(self.uuid), 'no guest left')
         assert self.site.cloud.leaks() == self.leaks
         assert self.site.rows('SELECT * FROM volume_attachments WHERE instance_uuid = ?', self.uuid) == []
         for volume in self.volumes:

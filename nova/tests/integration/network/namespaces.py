@@ -48,7 +48,7 @@ def run(*command, check=True, timeout=30, **kwargs):
     return done
 
 
-def wait_for(condition, what, timeout_s=10):
+def wait_for(condition, what, timeout_s=30):
     until = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > until:

@@ -52,7 +52,8 @@ class Browser:
             ['chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
              '--disable-background-networking', '--remote-allow-origins=*', '--window-size=1024,800',
              f'--user-data-dir={self.directory}/profile', f'--remote-debugging-port={self.port}', 'about:blank'],
-            stdout=self.log, stderr=self.log, env={**os.environ, 'no_proxy': '*'}, start_new_session=True)
+            stdout=self.log, stderr=self.log, start_new_session=True,
+            env={**os.environ, 'no_proxy': '*', 'TMPDIR': str(self.directory)})
         self._numbers = itertools.count(1)
         self.socket = None
 

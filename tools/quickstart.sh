@@ -372,8 +372,10 @@ make_server() {
         NONE)
             client server create --flavor m1.tiny --image guest --network private --key-name quickstart --wait \
                 "$SERVER" >/dev/null || {
-                client server show "$SERVER" -c status -c fault || :
-                fail 'the server was not built'
+                # What went wrong on the host is told to administrators only.
+                cloud=nova-admin client server show "$(client server show "$SERVER" -f value -c id)" -f yaml \
+                    -c status -c fault || :
+                fail "the server was not built; see $STATE/nova.log"
             }
             ;;
         ACTIVE) ;;

@@ -27,6 +27,30 @@ class LinuxCase(base.GuestCase):
     def upload_guest(self, name, disk_format, **properties):
         return self.upload(os.path.join(GUEST, name), disk_format, **properties)
 
+    def log_in(self, line):
+        """Become root in the shell at the other end of a serial line."""
+        # What a guest says while nobody listens QEMU throws away, and its prompt may be such.
+        self.wait_for(lambda: self.hears(line, b'\n', b'login:', 3), 'a prompt')
+        self.answer(line, b'root\n', b'assword:')
+        self.answer(line, b'guest\n', b'#')
+
+    def answer(self, line, text, expected):
+        self.assertTrue(self.hears(line, text, expected), f'{expected} was not answered to {text}')
+
+    def hears(self, line, text, expected, patience_s=None):
+        """Whether a text is answered on a serial line with what is expected."""
+        line.sendall(text)
+        heard, end = b'', time.monotonic() + (patience_s or self.patience_s)
+        while expected not in heard:
+            line.settimeout(max(end - time.monotonic(), 0.01))
+            try:
+                more = line.recv(4096)
+            except TimeoutError:
+                return False
+            self.assertTrue(more, f'the other end of the line has hung up after {heard[-500:]}')
+            heard += more
+        return True
+
     def said(self, server):
         """What the guest said, line by line."""
         return re.findall(r'GUEST: (.*?)\r?\n', self.console(server))
@@ -138,9 +162,7 @@ class TestConsole(LinuxCase):
         self.wait_until_ready(server)
         console = self.driver.get_serial_console(self.context, server)
         with socket.create_connection((console.host, console.port), timeout=30) as line:
-            self.answer(line, b'', b'login:')
-            self.answer(line, b'root\n', b'assword:')
-            self.answer(line, b'guest\n', b'#')
+            self.log_in(line)
             # virtlogd of the host puts away a log of 256 KiB.
             self.answer(line, b'i=0; while [ $i -lt 3400 ]; do i=$((i+1)); printf "line %05d %080d\\n" $i 0; done\n',
                         b'line 03400')
@@ -151,12 +173,6 @@ class TestConsole(LinuxCase):
         self.assertLessEqual(len(found), 100 * 1024)
         numbers = [int(number) for number in re.findall(r'line (\d{5})', found)]
         self.assertEqual(list(range(numbers[0], 3401)), numbers)
-
-    def answer(self, line, text, expected):
-        line.sendall(text)
-        heard = b''
-        while expected not in heard:
-            heard += line.recv(4096)
 
 
 class TestHotPlug(LinuxCase):

@@ -79,8 +79,7 @@ class TestInTheGuest(LinuxImageCase):
         self.wait_until_ready(self.server)
         console = self.driver.get_serial_console(self.context, self.server)
         self.shell = self.enterContext(socket.create_connection((console.host, console.port), timeout=30))
-        for text, expected in ((b'', b'login:'), (b'root\n', b'assword:'), (b'guest\n', b'#')):
-            guests_linux.TestConsole.answer(self, self.shell, text, expected)
+        self.log_in(self.shell)
 
     def test_a_crash_dump_is_an_interrupt_in_the_guest(self):
         self.driver.trigger_crash_dump(self.server)

@@ -373,9 +373,10 @@ make_server() {
             client server create --flavor m1.tiny --image guest --network private --key-name quickstart --wait \
                 "$SERVER" >/dev/null || {
                 # What went wrong on the host is told to administrators only.
-                cloud=nova-admin client server show "$(client server show "$SERVER" -f value -c id)" -f yaml \
-                    -c status -c fault || :
-                fail "the server was not built; see $STATE/nova.log"
+                cloud=nova-admin client server show "$(client server show "$SERVER" -f value -c id)" -f json -c fault |
+                    "$VENV/bin/python" -c 'import json, sys
+print(json.load(sys.stdin)["fault"]["details"].partition("\n")[0])' >&2 || :
+                fail "the server was not built; more is in $STATE/nova.log"
             }
             ;;
         ACTIVE) ;;

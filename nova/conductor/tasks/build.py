@@ -26,7 +26,15 @@ def place(op):
         return
     spec = _spec(op)
     _check_attempts(op, spec)
-    chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0]
+    try:
+        chosen = op.host.scheduler_rpcapi.select_destinations(op.context, spec, [op.instance.uuid])[0]
+    except exception.NoValidHost as exc:
+        tried = _failures(op)
+        if not tried:
+            raise
+        # Why the hosts that would take it could not build it, the scheduler does not know.
+        raise exception.NoValidHost(reason=f'{exc.kwargs.get("reason", "")} Tried before: {tried}'.strip(),
+                                    user_reason=exc.user_reason) from exc
     _hand_over(op, spec, chosen)
 
 
@@ -89,13 +97,17 @@ def _spec(op):
     return spec
 
 
+def _failures(op):
+    """Where the server has been tried, and what went wrong there; '' if nowhere."""
+    return '; '.join(f'{host}: {why}' for host, _node, why in op.args.get('tried') or [])
+
+
 def _check_attempts(op, spec):
     """Raise NoValidHost when the server has been tried often enough.  Says where and why it failed."""
     tried = op.args.get('tried') or []
     if len(tried) >= CONF.max_schedule_attempts:
         raise exception.NoValidHost(
-            reason=f'Exceeded the maximum of {CONF.max_schedule_attempts} tries: '
-                   + '; '.join(f'{host}: {why}' for host, _node, why in tried),
+            reason=f'Exceeded the maximum of {CONF.max_schedule_attempts} tries: {_failures(op)}',
             user_reason=f'The server could not be built on {len(tried)} hosts.')
     if tried:
         spec.retry = {'num_attempts': len(tried) + 1, 'hosts': [[host, node] for host, node, _why in tried]}

@@ -208,6 +208,7 @@ class Scene:
         assert ('fault' in server) == (self.row.ends == 'ERROR')
         if self.row.ends == 'ERROR':
             assert server['fault']['message']
+            assert self.row.says in server['fault']['details']
         self._expect_power(server)
         self._expect_claims(server)
         self._expect_record()

@@ -183,13 +183,15 @@ class Cloud:
     """A running site.
 
     :param settings: {'section': {'option': value}} on top of what a test site needs.
+    :param forked: whether the daemons are forked by one that has imported all of it (see `forkserver`). Who measures
+        them starts them as a user would.
     """
 
-    def __init__(self, binaries, settings=None, transport='local://', database=None, directory=None):
+    def __init__(self, binaries, settings=None, transport='local://', database=None, directory=None, forked=True):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix='nova-test-'))
         self.port, self.metadata_port = free_port(), free_port()
         self.endpoint = f'http://127.0.0.1:{self.port}/v2.1'
-        self.binaries = binaries
+        self.binaries, self.forked = binaries, forked
         self.processes = {}
         self._server_url, self._name = database, f'nova_test_{secrets.token_hex(4)}'
         #: Appended to the database's URL.
@@ -302,12 +304,12 @@ class Cloud:
                 f'sys.argv[0] = {binary!r}; sys.exit(main())')
         words = ('--config-file', str(config or self.config))
         with (self.directory / 'log' / f'{name or binary}.out').open('ab') as log:
-            if prefix:
+            if self.forked and not prefix:
+                process = forkserver.Process(code, *words, stdout=log, stderr=log)
+            else:
                 process = subprocess.Popen(
                     [*prefix, sys.executable, '-W', 'ignore', '-c', code, *words], cwd=ROOT, stdout=log, stderr=log,
                     env={**os.environ, 'PYTHONPATH': str(ROOT)}, start_new_session=True)
-            else:
-                process = forkserver.Process(code, *words, stdout=log, stderr=log)
         self.processes[name or binary] = process
 
     def stop(self, name, timeout_s=20):

@@ -244,10 +244,10 @@ def own_site(args):
         ports = {name: harness.free_port() for name in ('nova-conductor', 'nova-scheduler', 'nova-compute')}
         settings['monitoring'] = {'ports': ','.join(f'{name}:{port}' for name, port in ports.items())}
     if args.site == 'all':
-        cloud = harness.Cloud.all_in_one(settings)
+        cloud = harness.Cloud.all_in_one(settings, forked=False)
     else:
-        cloud = harness.Cloud.daemons(settings, binaries=('nova-conductor', 'nova-scheduler', 'nova-compute',
-                                                          'nova-api'))
+        cloud = harness.Cloud.daemons(settings, forked=False, binaries=(
+            'nova-conductor', 'nova-scheduler', 'nova-compute', 'nova-api'))
     cloud.set_up()
     try:
         begun = time.perf_counter()

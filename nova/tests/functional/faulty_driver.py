@@ -14,6 +14,7 @@ import functools
 import inspect
 import json
 import os
+import pathlib
 import sys
 
 import oslo_messaging
@@ -31,9 +32,8 @@ from nova.virt import driver, fake
 from nova.virt.libvirt import imagebackend
 from nova.volume import api as volume_api
 
-#: Names the file.  Beside it, with the suffix `MET` and the number of the plan, is one with a line for each fault met.
+#: Names the file.
 PLAN = 'NOVA_TEST_FAULTS'
-MET = '.met'
 #: Seconds that a 'slow' step takes.
 SLOW_S = 2
 
@@ -61,6 +61,11 @@ _SERVICES = {'network': network_api.API, 'image': image_api.API, 'volume': volum
 _counts = {}
 
 
+def sign_of_fault(plan, number):
+    """Path of the file that is there as soon as a step of a plan (the path of its file, its number) has failed."""
+    return pathlib.Path(f'{plan}.met{number}')
+
+
 def _fault_of(step):
     """The kind of fault that the step has now, or None."""
     try:
@@ -75,8 +80,7 @@ def _fault_of(step):
     _counts[key] = _counts.get(key, 0) + 1
     if kind.endswith(' once') and _counts[key] > 1:
         return None
-    with open(f'{os.environ[PLAN]}{MET}{plan["number"]}', 'a', encoding='utf-8') as file:
-        file.write(f'{step}\n')
+    sign_of_fault(os.environ[PLAN], plan['number']).touch()
     return kind.removesuffix(' once')
 
 

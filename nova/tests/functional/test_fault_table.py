@@ -63,7 +63,7 @@ class Site:
 
     def has_met_fault(self):
         """Whether the step that is to fail was come by."""
-        return self.plan.with_suffix(f'{self.plan.suffix}{faulty_driver.MET}{self.number}').exists()
+        return faulty_driver.sign_of_fault(self.plan, self.number).exists()
 
     def settle(self, uuid):
         """Wait until no order of the server is left to do."""
